@@ -1,0 +1,48 @@
+"""jaxlogreg: logistic regression as pure JAX functions, with solvers that know its structure."""
+
+from . import losses
+from .linear_maps import Dense, Identity, PerClass, Standardized, WithIntercept
+from .models import (
+    class_weights,
+    decision_function,
+    fit,
+    fit_one_vs_all,
+    fit_path,
+    fit_softmax,
+    predict,
+    predict_proba,
+)
+from .penalties import L2, NoPenalty
+from .problem import Problem
+from .solution import Params, Solution, Status
+from .solvers import LBFGS, GradientDescent, Newton, iterate, minimize
+from .version import __version__
+
+__all__ = [
+    "L2",
+    "LBFGS",
+    "Dense",
+    "GradientDescent",
+    "Identity",
+    "Newton",
+    "NoPenalty",
+    "Params",
+    "PerClass",
+    "Problem",
+    "Solution",
+    "Standardized",
+    "Status",
+    "WithIntercept",
+    "__version__",
+    "class_weights",
+    "decision_function",
+    "fit",
+    "fit_one_vs_all",
+    "fit_path",
+    "fit_softmax",
+    "iterate",
+    "losses",
+    "minimize",
+    "predict",
+    "predict_proba",
+]

@@ -1,0 +1,406 @@
+"""Losses: what a margin costs, given its label.
+
+With margins ``z = X w`` and labels ``y`` in {0, 1}, the hypothesis is
+``P(y = 1 | x) = sigmoid(z)`` and maximum likelihood minimises the binary cross-entropy
+
+    J(w) = mean(log(1 + exp(z)) - y z),   grad J = Xᵀ(σ(z) - y)/m,   hess J = XᵀSX/m,
+
+with ``S = diag(σ(z) σ(-z))`` positive, so J is convex. The first half of this file is these
+functions of ``(w, X, y)``, for reading and for use in larger JAX programs. The second half is the
+same losses as functions of the margins alone (``L`` in ``F(w) = L(A w) + R(w)``): objects that hold
+labels, weights and offsets as data, and that the solvers evaluate along carried margins.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+import jax
+import jax.numpy as jnp
+from jax import Array
+from jax.tree_util import register_dataclass
+from jax.typing import ArrayLike
+
+from .linear_maps import LinearMap, PerClass
+
+__all__ = [
+    "BinaryCrossEntropy",
+    "ElementwiseLoss",
+    "FunctionLoss",
+    "MarginLoss",
+    "SoftmaxCrossEntropy",
+    "binary_cross_entropy",
+    "binary_cross_entropy_gradient",
+    "binary_cross_entropy_hessian",
+    "from_function",
+    "logistic_loss",
+    "negative_log_likelihood",
+    "sigmoid",
+    "softmax_cross_entropy",
+    "softmax_cross_entropy_gradient",
+]
+
+
+def sigmoid(z: ArrayLike) -> Array:
+    """The logistic function ``σ(z) = 1 / (1 + exp(-z))``, exact in both tails.
+
+    >>> float(sigmoid(0.0))
+    0.5
+    """
+    return jax.nn.sigmoid(z)
+
+
+@jax.custom_jvp
+def logistic_loss(z: Array, y: Array) -> Array:
+    """``ℓ(z, y) = log(1 + exp(z)) - y z``, elementwise; finite for every finite margin.
+
+    The derivative rule is stated (``∂ℓ/∂z = σ(z) - y``): differentiating ``max`` and ``|z|`` term
+    by term would lose the second derivative at ``z = 0``, which is where every fit starts.
+    """
+    # max(z, 0) - y z first: it vanishes exactly for a right, sure answer, and keeps log1p's digits.
+    return (jnp.maximum(z, 0.0) - y * z) + jnp.log1p(jnp.exp(-jnp.abs(z)))
+
+
+@logistic_loss.defjvp
+def _logistic_loss_jvp(primals, tangents):
+    z, y = primals
+    z_dot, y_dot = tangents
+    return logistic_loss(z, y), (sigmoid(z) - y) * z_dot - z * y_dot
+
+
+def binary_cross_entropy(w: Array, X: Array, y: ArrayLike, *, sample_weight: ArrayLike | None = None) -> Array:
+    """``J(w) = Σ sᵢ [log(1 + exp(zᵢ)) - yᵢ zᵢ] / Σ sᵢ`` with ``z = X w``.
+
+    Args:
+        w: weights, ``(n,)``.
+        X: one row an example, ``(m, n)``; add a column of ones for an intercept.
+        y: labels 0 or 1 (or probabilities), ``(m,)``.
+        sample_weight: ``s``, ``(m,)``; ones when None.
+
+    Returns:
+        A scalar. The negative log-likelihood is ``m`` times it.
+
+    >>> X, y = jnp.array([[1.0], [2.0]]), jnp.array([0, 1])
+    >>> float(binary_cross_entropy(jnp.zeros(1), X, y))  # log 2: the coin's loss
+    0.693147...
+    """
+    y = jnp.asarray(y, X.dtype)
+    return jnp.sum(_weights(sample_weight, y) * logistic_loss(X @ w, y))
+
+
+def binary_cross_entropy_gradient(
+    w: Array, X: Array, y: ArrayLike, *, sample_weight: ArrayLike | None = None
+) -> Array:
+    """``∇J = Xᵀ(σ(Xw) - y)/m``, of shape ``(n,)``; equals ``jax.grad(binary_cross_entropy)``."""
+    y = jnp.asarray(y, X.dtype)
+    # r @ X: on a CPU, XLA runs X.T @ r many times slower.
+    return (_weights(sample_weight, y) * (sigmoid(X @ w) - y)) @ X
+
+
+def binary_cross_entropy_hessian(
+    w: Array, X: Array, y: ArrayLike, *, sample_weight: ArrayLike | None = None
+) -> Array:
+    """``∇²J = XᵀSX/m`` with ``S = diag(σ(z) σ(-z))``, ``(n, n)``; positive semidefinite."""
+    y = jnp.asarray(y, X.dtype)
+    curvature = _weights(sample_weight, y) * _logistic_curvature(X @ w)
+    return jnp.einsum("mi,mj->ij", curvature[:, None] * X, X)
+
+
+def negative_log_likelihood(w: Array, X: Array, y: ArrayLike, *, sample_weight: ArrayLike | None = None) -> Array:
+    """``-Σ sᵢ log P(yᵢ | xᵢ)``, with ``P(1 | x) = σ(xᵀw)`` and ``P(0 | x) = σ(-xᵀw)``."""
+    y = jnp.asarray(y, X.dtype)
+    z = X @ w
+    log_likelihood = y * jax.nn.log_sigmoid(z) + (1.0 - y) * jax.nn.log_sigmoid(-z)
+    return -jnp.sum(log_likelihood if sample_weight is None else jnp.asarray(sample_weight, X.dtype) * log_likelihood)
+
+
+def softmax_cross_entropy(W: Array, X: Array, labels: Array, *, sample_weight: ArrayLike | None = None) -> Array:
+    """``Σ sᵢ [logsumexp(zᵢ) - z_{i, labelᵢ}] / Σ sᵢ`` with ``z = X Wᵀ``.
+
+    Args:
+        W: one row of weights a class, ``(K, n)``.
+        X: ``(m, n)``.
+        labels: integers ``0 .. K-1``, ``(m,)``.
+        sample_weight: ``(m,)``; ones when None.
+    """
+    z = W @ X.T
+    targets = jax.nn.one_hot(labels, W.shape[0], axis=0, dtype=X.dtype)
+    losses = jax.nn.logsumexp(z, axis=0) - jnp.sum(targets * z, axis=0)
+    return jnp.sum(_weights(sample_weight, losses) * losses)
+
+
+def softmax_cross_entropy_gradient(
+    W: Array, X: Array, labels: Array, *, sample_weight: ArrayLike | None = None
+) -> Array:
+    """``(softmax(z) - onehot(labels)) X / m``, one row a class, ``(K, n)``."""
+    targets = jax.nn.one_hot(labels, W.shape[0], axis=0, dtype=X.dtype)
+    residual = jax.nn.softmax(W @ X.T, axis=0) - targets
+    return (_weights(sample_weight, residual[0])[None, :] * residual) @ X
+
+
+def _weights(sample_weight: ArrayLike | None, like: Array) -> Array:
+    """Weights that sum to one, ``(m,)``."""
+    if sample_weight is None:
+        return jnp.full(like.shape, 1.0 / like.shape[0], like.dtype)
+    weights = jnp.asarray(sample_weight, like.dtype)
+    return weights / jnp.sum(weights)
+
+
+def _logistic_curvature(z: Array) -> Array:
+    # σ(z) σ(-z): p (1 - p) loses all digits at |z| > 17 in float32.
+    return sigmoid(z) * sigmoid(-z)
+
+
+class MarginLoss:
+    """``L(z)``: a pure function of the margins, with labels, weights and offset as its data.
+
+    A subclass gives ``value``, ``residual`` (``∂L/∂z``, the shape of ``z``) and ``hessian``. What it
+    knows of itself it says in the class attributes: ``convex`` frees the line search from values,
+    ``curvature_bound`` (of ``∂²L/∂z²`` for unit weights) gives gradient descent its safe step.
+    """
+
+    convex: ClassVar[bool] = False
+    curvature_bound: ClassVar[float | None] = None
+
+    def value(self, z: Array) -> Array:
+        raise NotImplementedError
+
+    def residual(self, z: Array) -> Array:
+        raise NotImplementedError
+
+    def hessian(self, linear_map: LinearMap, z: Array) -> Array:
+        """``Aᵀ L''(z) A`` for the linear map ``A``."""
+        raise NotImplementedError
+
+    def row_weights(self) -> Array | None:
+        """The weight of each row, summing to one; None where the loss has no rows."""
+        return None
+
+    def value_and_residual(self, z: Array) -> tuple[Array | None, Array]:
+        """What a trial of the line search needs: no value where the gradient alone decides."""
+        return (None if self.convex else self.value(z)), self.residual(z)
+
+    def separates(self, z: Array) -> Array:
+        """Whether margins in the direction ``z`` classify every row rightly, and strictly."""
+        return jnp.zeros((), bool)
+
+    def dual(self, residual: Array, balanced: bool) -> tuple[Array, Array] | None:
+        """A residual ``u`` that is dual feasible, and ``-L*(u)``; None where no conjugate is known.
+
+        With ``balanced``, ``u`` sums to zero over the rows, which a free intercept demands.
+        """
+        return None
+
+
+def _with_offset(z: Array, offset: Array | None) -> Array:
+    return z if offset is None else z + offset
+
+
+def _per_weight(residual: Array, weight: Array) -> Array:
+    return jnp.where(weight > 0.0, residual / jnp.where(weight > 0.0, weight, 1.0), 0.0)
+
+
+def _balance(p: Array, weight: Array, target: Array) -> Array:
+    """Moves class probabilities ``p`` (classes, rows) a little, so that their means are ``target``.
+
+    ``(1 - θ) p + θ q`` with one distribution ``q`` for all rows and the smallest ``θ`` that keeps
+    ``q`` nonnegative; at an optimum with an intercept the means agree and ``θ = 0``.
+    """
+    means = jnp.sum(weight[None] * p, axis=-1, keepdims=True)
+    tiny = float(jnp.finfo(p.dtype).tiny)
+    theta = jnp.max(jnp.maximum(1.0 - target / jnp.maximum(means, tiny), 0.0))
+    # θ q = target - (1 - θ) means, without dividing by a θ that may vanish.
+    return jnp.clip((1.0 - theta) * p + jnp.maximum(target - (1.0 - theta) * means, 0.0), 0.0, 1.0)
+
+
+@register_dataclass
+@dataclass(frozen=True)
+class BinaryCrossEntropy(MarginLoss):
+    """``L(z) = Σ wᵢ [log(1 + exp(zᵢ + oᵢ)) - yᵢ (zᵢ + oᵢ)]``.
+
+    Args:
+        y: labels in [0, 1], ``(m,)``, in the dtype of the margins.
+        weight: row weights that sum to one, ``(m,)``.
+        offset: ``o``, ``(m,)`` or None.
+
+    Make one with :meth:`create`, which normalises the weights.
+    """
+
+    y: Array
+    weight: Array
+    offset: Array | None = None
+
+    convex: ClassVar[bool] = True
+    curvature_bound: ClassVar[float | None] = 0.25
+
+    @classmethod
+    def create(
+        cls, y: Array, sample_weight: ArrayLike | None = None, offset: Array | None = None
+    ) -> "BinaryCrossEntropy":
+        return cls(y, _weights(sample_weight, y), offset)
+
+    def value(self, z: Array) -> Array:
+        return jnp.sum(self.weight * logistic_loss(_with_offset(z, self.offset), self.y))
+
+    def residual(self, z: Array) -> Array:
+        return self.weight * (sigmoid(_with_offset(z, self.offset)) - self.y)
+
+    def hessian(self, linear_map: LinearMap, z: Array) -> Array:
+        return linear_map.gram(self.weight * _logistic_curvature(_with_offset(z, self.offset)))
+
+    def row_weights(self) -> Array:
+        return self.weight
+
+    def separates(self, z: Array) -> Array:
+        return jnp.all(((2.0 * self.y - 1.0) * z > 0.0) | (self.weight == 0.0))
+
+    def dual(self, residual: Array, balanced: bool) -> tuple[Array, Array]:
+        p = self.y + _per_weight(residual, self.weight)
+        p = jnp.stack([1.0 - p, p])
+        if balanced:
+            rate = jnp.sum(self.weight * self.y)
+            p = _balance(p, self.weight, jnp.stack([1.0 - rate, rate])[:, None])
+        u = self.weight * (p[1] - self.y)
+        value = -jnp.sum(self.weight * jnp.sum(jax.scipy.special.xlogy(p, p), axis=0))
+        return u, value if self.offset is None else value + jnp.sum(u * self.offset)
+
+
+@register_dataclass
+@dataclass(frozen=True)
+class SoftmaxCrossEntropy(MarginLoss):
+    """``L(z) = Σ wᵢ [logsumexp_k(z_ki + o_ki) - Σ_k t_ki (z_ki + o_ki)]`` over margins ``(K, m)``.
+
+    Args:
+        targets: one-hot labels ``t``, ``(K, m)``.
+        weight: row weights that sum to one, ``(m,)``.
+        offset: ``(m, )`` broadcast over classes has no effect, so it is ``(K, m)`` or None.
+    """
+
+    targets: Array
+    weight: Array
+    offset: Array | None = None
+
+    convex: ClassVar[bool] = True
+    curvature_bound: ClassVar[float | None] = 0.5  # Böhning (1992): diag(p) - ppᵀ <= I/2
+
+    @classmethod
+    def create(
+        cls, targets: Array, sample_weight: ArrayLike | None = None, offset: Array | None = None
+    ) -> "SoftmaxCrossEntropy":
+        return cls(targets, _weights(sample_weight, targets[0]), offset)
+
+    def value(self, z: Array) -> Array:
+        z = _with_offset(z, self.offset)
+        return jnp.sum(self.weight * (jax.nn.logsumexp(z, axis=0) - jnp.sum(self.targets * z, axis=0)))
+
+    def residual(self, z: Array) -> Array:
+        return self.weight[None] * (jax.nn.softmax(_with_offset(z, self.offset), axis=0) - self.targets)
+
+    def hessian(self, linear_map: LinearMap, z: Array) -> Array:
+        if not isinstance(linear_map, PerClass):
+            raise TypeError("softmax_cross_entropy needs a PerClass linear map: one block of weights a class")
+        num_classes, n = linear_map.num_classes, linear_map.base.shape[1]
+        p = jax.nn.softmax(_with_offset(z, self.offset), axis=0)
+
+        def term(rows: Array, columns: Array) -> Array:
+            weight, p = columns[0], columns[1:]
+            weighted = (weight[None] * p)[:, :, None] * rows[None]  # (K, block, n)
+            own = jnp.einsum("kbi,bj->kij", weighted, rows)
+            cross = jnp.einsum("kbi,lbj->kilj", weighted, p[:, :, None] * rows[None])
+            diagonal = jnp.eye(num_classes, dtype=rows.dtype)[:, None, :, None]
+            return own[:, :, None, :] * diagonal - cross
+
+        blocks = linear_map.base.sum_over_rows(term, jnp.concatenate([self.weight[None, :], p]))
+        return blocks.reshape(num_classes * n, num_classes * n)
+
+    def row_weights(self) -> Array:
+        return self.weight
+
+    def separates(self, z: Array) -> Array:
+        own = jnp.sum(self.targets * z, axis=0)
+        other = jnp.max(jnp.where(self.targets > 0.0, -jnp.inf, z), axis=0)
+        return jnp.all((own > other) | (self.weight == 0.0))
+
+    def dual(self, residual: Array, balanced: bool) -> tuple[Array, Array]:
+        p = self.targets + _per_weight(residual, self.weight[None])
+        if balanced:
+            p = _balance(p, self.weight, jnp.sum(self.weight[None] * self.targets, axis=1, keepdims=True))
+        u = self.weight[None] * (p - self.targets)
+        value = -jnp.sum(self.weight * jnp.sum(jax.scipy.special.xlogy(p, p), axis=0))
+        return u, value if self.offset is None else value + jnp.sum(u * self.offset)
+
+
+@register_dataclass
+@dataclass(frozen=True)
+class ElementwiseLoss(MarginLoss):
+    """``L(z) = Σ wᵢ ℓ(zᵢ + oᵢ, yᵢ)`` for a loss the user writes; see :func:`from_function`."""
+
+    function: Callable[[Array, Array], Array] = field(metadata={"static": True})
+    y: Array
+    weight: Array
+    offset: Array | None = None
+
+    def value(self, z: Array) -> Array:
+        return jnp.sum(self.weight * self.function(_with_offset(z, self.offset), self.y))
+
+    def residual(self, z: Array) -> Array:
+        return jax.grad(self.value)(z)
+
+    def hessian(self, linear_map: LinearMap, z: Array) -> Array:
+        # Elementwise, so the Hessian in z is diagonal: one Hessian-vector product with ones.
+        _, curvature = jax.jvp(self.residual, (z,), (jnp.ones_like(z),))
+        return linear_map.gram(curvature)
+
+    def row_weights(self) -> Array:
+        return self.weight
+
+    def value_and_residual(self, z: Array) -> tuple[Array, Array]:
+        return jax.value_and_grad(self.value)(z)
+
+
+def from_function(
+    function: Callable[[Array, Array], Array],
+    y: Array,
+    *,
+    sample_weight: ArrayLike | None = None,
+    offset: Array | None = None,
+) -> ElementwiseLoss:
+    """A margin loss from a pure, elementwise function ``ℓ(z, y)`` of margins and labels.
+
+    Args:
+        function: maps margins ``(m,)`` and labels ``(m,)`` to losses ``(m,)``, each from its own
+            row alone. It need not be convex: the line search then watches values too. Pass the same
+            function object each time (not a new lambda), and nothing recompiles.
+        y: labels or responses, ``(m,)``, in the dtype of the margins.
+        sample_weight: ``(m,)``; ones when None.
+        offset: added to the margins, ``(m,)``.
+
+    >>> import jaxlogreg as jlr
+    >>> def poisson(z, y):
+    ...     return jnp.exp(z) - y * z
+    >>> y = jnp.array([1.0, 3.0, 2.0])
+    >>> problem = jlr.Problem(from_function(poisson, y), jlr.Dense(jnp.ones((3, 1))), jlr.NoPenalty())
+    >>> float(jnp.exp(jlr.minimize(problem, jnp.zeros(1), solver=jlr.LBFGS()).params[0]))  # the mean
+    2.0...
+    """
+    return ElementwiseLoss(function, y, _weights(sample_weight, y), offset)
+
+
+@register_dataclass
+@dataclass(frozen=True)
+class FunctionLoss(MarginLoss):
+    """Any pure, scalar function of a flat vector, as the loss over the identity map."""
+
+    function: Callable[[Array], Array] = field(metadata={"static": True})
+
+    def value(self, z: Array) -> Array:
+        return self.function(z)
+
+    def residual(self, z: Array) -> Array:
+        return jax.grad(self.function)(z)
+
+    def hessian(self, linear_map: LinearMap, z: Array) -> Array:
+        return jax.hessian(self.function)(z)
+
+    def value_and_residual(self, z: Array) -> tuple[Array, Array]:
+        return jax.value_and_grad(self.function)(z)

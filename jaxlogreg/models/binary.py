@@ -1,0 +1,193 @@
+"""Binary logistic regression: ``P(y = 1 | x) = σ(xᵀw + b + offset)``, fitted.
+
+:func:`fit` checks and converts what it is given and hands it to one traceable core, which states the
+problem ``F(w) = L(A w) + R(w)`` and calls the solver. Classes against the rest and paths are that
+core under ``vmap``.
+"""
+
+from dataclasses import dataclass, field, replace
+from typing import Any, TypedDict
+
+import jax
+import jax.numpy as jnp
+from jax import Array
+from jax.tree_util import register_dataclass
+from jax.typing import ArrayLike
+
+from ..linear_maps import Dense, LinearMap, WithIntercept
+from ..losses import BinaryCrossEntropy
+from ..penalties import L2
+from ..problem import Problem
+from ..solution import Params, Solution
+from ..solvers import LBFGS, Newton, Solver
+from ..solvers.driver import settings, solve
+from .inputs import as_binary_labels, as_design, as_initial_weights, as_nonnegative, as_offset
+
+__all__ = ["FitOptions", "fit"]
+
+# Up to here a Newton step's m n² operations cost less than the reads L-BFGS needs instead.
+NEWTON_MAX_WEIGHTS = 512
+
+
+class FitOptions(TypedDict, total=False):
+    """The keyword arguments that all models share; :func:`fit` explains them."""
+
+    l2: ArrayLike
+    sample_weight: ArrayLike | None
+    offset: ArrayLike | None
+    intercept: bool
+    penalty_factor: ArrayLike | None
+    standardize: bool
+    init: Params | None
+    solver: Solver | None
+    tol: ArrayLike | None
+    max_steps: ArrayLike | None
+
+
+def fit(
+    X: ArrayLike,
+    y: ArrayLike,
+    *,
+    l2: ArrayLike = 0.0,
+    sample_weight: ArrayLike | None = None,
+    offset: ArrayLike | None = None,
+    intercept: bool = True,
+    penalty_factor: ArrayLike | None = None,
+    standardize: bool = False,
+    init: Params | None = None,
+    solver: Solver | None = None,
+    tol: ArrayLike | None = None,
+    max_steps: ArrayLike | None = None,
+) -> Solution:
+    """Fit a binary logistic regression by (penalised) maximum likelihood.
+
+    Minimises ``Σ sᵢ ℓ(zᵢ, yᵢ) / Σ sᵢ + l2/2 Σ dⱼ wⱼ²`` over ``w`` and ``b``, with
+    ``z = X w + b + offset`` and ``ℓ(z, y) = log(1 + exp(z)) - y z``. The intercept ``b`` is never
+    penalised, and nothing is unless asked. (scikit-learn's ``C`` is ``1 / (m l2)``.)
+
+    Works under ``jit``, ``vmap`` (over any argument: a sweep, a batch) and ``grad`` (through the
+    optimality conditions, see the result).
+
+    Args:
+        X: features, ``(m, n)``, in any units. Its dtype (float32 or float64) is that of the fit.
+        y: labels 0 or 1, ``(m,)``.
+        l2: ridge strength λ, at least 0.
+        sample_weight: ``s``, ``(m,)``, at least 0; a weight of 2 equals the row twice.
+        offset: known part of the margins, ``(m,)``.
+        intercept: whether to fit ``b``.
+        penalty_factor: ``d``, ``(n,)``, at least 0; ones when None, 0 leaves a column unpenalised.
+        standardize: penalise the coefficients of columns scaled to unit (weighted, over m) standard
+            deviation. Coefficients are reported for the columns as given either way.
+        init: where to start: another solution's ``params``; zeros when None.
+        solver: chosen by shape when None: :class:`Newton` up to 512 weights, :class:`LBFGS` beyond.
+        tol: the KKT residual to reach, ``max |∂F/∂wⱼ| / rms(xⱼ)``; free of units. By default 1e-11
+            in float64 and 1e-6 in float32.
+        max_steps: the solver's own limit when None.
+
+    Returns:
+        A :class:`Solution` with :class:`Params` of ``coef`` ``(n,)`` and ``intercept`` ``()``. Look at
+        ``status`` or ``message``, or call ``raise_if_failed()``: on perfectly separated, unpenalised
+        data there is no finite optimum, and the status is SEPARABLE. ``params`` and ``value`` have
+        exact derivatives with respect to ``X``, ``y``, ``l2``, ``sample_weight``, ``offset`` and
+        ``penalty_factor``, valid at convergence; those with respect to ``init`` and ``tol`` are zero.
+
+    Raises:
+        ValueError: naming the argument, for wrong shapes and, of concrete inputs, NaN or infinity,
+            labels other than 0 and 1, only one class, negative weights or penalties.
+
+    >>> import jaxlogreg as jlr
+    >>> hours = jnp.array([[0.5], [1.0], [1.5], [2.0], [2.5], [3.0], [3.5], [4.0]])
+    >>> passed = jnp.array([0, 0, 1, 0, 1, 0, 1, 1])
+    >>> solution = jlr.fit(hours, passed)
+    >>> print(solution.message)
+    CONVERGED after 4 steps: converged (objective 0.476..., KKT residual ...)
+    >>> jlr.predict_proba(solution.params, jnp.array([[2.25]])).round(2)
+    Array([0.5], dtype=float32)
+    """
+    X = as_design(X)
+    options = FitOptions(
+        l2=l2, sample_weight=sample_weight, offset=offset, intercept=intercept, penalty_factor=penalty_factor,
+        standardize=standardize, init=init, solver=solver, tol=tol, max_steps=max_steps,
+    )  # fmt: skip
+    data = as_data(X, options)
+    data = replace(data, y=as_binary_labels(y, X, data.sample_weight))
+    return _fit(data, *fit_settings(options, data, X.shape[1] + intercept <= NEWTON_MAX_WEIGHTS))
+
+
+@register_dataclass
+@dataclass(frozen=True)
+class FitData:
+    """The arguments of a fit, checked and converted to arrays of one dtype."""
+
+    X: Array
+    y: Array
+    l2: Array
+    sample_weight: Array | None
+    offset: Array | None
+    penalty_factor: Array | None
+    init: Params | None
+    intercept: bool = field(metadata={"static": True})
+    standardize: bool = field(metadata={"static": True})
+
+
+def as_data(
+    X: Array, options: FitOptions, *, lanes: tuple[int, ...] = (), classes: tuple[int, ...] = (), offset_per_class: bool = False
+) -> FitData:
+    """Everything but the labels. ``l2`` has shape ``lanes``; starts have a leading ``classes`` axis."""
+    m, n = X.shape
+    weight, factor = options.get("sample_weight"), options.get("penalty_factor")
+    return FitData(
+        X=X,
+        y=jnp.zeros((), X.dtype),
+        l2=as_nonnegative("l2", options.get("l2", 0.0), X.dtype, lanes),
+        sample_weight=None if weight is None else as_nonnegative("sample_weight", weight, X.dtype, (m,)),
+        offset=as_offset(options.get("offset"), X, classes if offset_per_class else ()),
+        penalty_factor=None if factor is None else as_nonnegative("penalty_factor", factor, X.dtype, (n,)),
+        init=as_initial_weights(options.get("init"), X, classes),
+        intercept=bool(options.get("intercept", True)),
+        standardize=bool(options.get("standardize", False)),
+    )
+
+
+def fit_settings(options: FitOptions, data: FitData, prefer_newton: bool) -> tuple[Solver, Array, Array]:
+    """Solver, tolerance and step limit, with the defaults filled in."""
+    solver = options.get("solver") or (Newton() if prefer_newton else LBFGS())
+    return settings(data.X.dtype, solver, options.get("tol"), options.get("max_steps"))
+
+
+def fit_core(data: FitData, solver: Solver, tol: Array, max_steps: Array) -> Solution:
+    """The fit itself, traceable: to be jitted, and vmapped over any field of ``data``."""
+    linear_map, factor = design(data)
+    loss = BinaryCrossEntropy.create(data.y, data.sample_weight, data.offset)
+    init = jnp.zeros_like(factor) if data.init is None else flat_weights(data.init, data.intercept)
+    solution = solve(solver, Problem(loss, linear_map, L2(data.l2, factor)), init, tol, max_steps)
+    return replace(solution, params=params_of(solution.params, data.intercept))
+
+
+def design(data: FitData) -> tuple[LinearMap, Array]:
+    """The linear map of the data, and the penalty factor of each of its weights."""
+    base = Dense(data.X)
+    factor = jnp.ones((data.X.shape[1],), data.X.dtype) if data.penalty_factor is None else data.penalty_factor
+    if data.standardize:
+        # Penalising σⱼ wⱼ, the coefficient of the scaled column, is penalising wⱼ by the factor σⱼ².
+        m = data.X.shape[0]
+        weight = jnp.ones((m,), data.X.dtype) if data.sample_weight is None else data.sample_weight
+        factor = factor * base.moments(weight / jnp.sum(weight))[1]
+    if not data.intercept:
+        return base, factor
+    return WithIntercept(base), jnp.concatenate([factor, jnp.zeros((1,), factor.dtype)])
+
+
+def flat_weights(params: Params, intercept: bool) -> Array:
+    """``(..., n)`` and ``(...,)`` to ``(..., n + 1)``, the intercept last."""
+    return jnp.concatenate([params.coef, params.intercept[..., None]], axis=-1) if intercept else params.coef
+
+
+def params_of(weights: Array, intercept: bool, kind: Any = "binary") -> Params:
+    """The inverse of :func:`flat_weights`."""
+    if intercept:
+        return Params(weights[..., :-1], weights[..., -1], kind)
+    return Params(weights, jnp.zeros(weights.shape[:-1], weights.dtype), kind)
+
+
+_fit = jax.jit(fit_core)

@@ -1,0 +1,181 @@
+"""What users pass in: checked where it enters, converted once.
+
+Shapes are checked always, values where they are concrete (inside ``jit``, ``vmap`` and ``grad`` there
+are none to look at). An error names the argument, what was got and what to do. Converting numbers to
+arrays of the data's dtype here means that ``1``, ``1.0`` and ``np.float32(1)`` share a compilation.
+"""
+
+import operator
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+from jax.typing import ArrayLike
+
+from ..concrete import is_concrete
+from ..solution import Params
+
+__all__ = [
+    "as_binary_labels",
+    "as_class_labels",
+    "as_design",
+    "as_initial_weights",
+    "as_nonnegative",
+    "as_num_classes",
+    "as_offset",
+]
+
+
+def as_design(X: ArrayLike) -> Array:
+    """``X`` as a floating-point array ``(m, n)``."""
+    X = _as_array("X", X)
+    if X.ndim != 2:
+        hint = "; for one column, X.reshape(-1, 1); for one row, X[None, :]" if X.ndim == 1 else ""
+        raise ValueError(f"X must have two axes (rows, columns), got shape {X.shape}{hint}")
+    if 0 in X.shape:
+        raise ValueError(f"X must have at least one row and one column, got shape {X.shape}")
+    _check_finite("X", X, "; drop or impute these rows")
+    return X
+
+
+def as_binary_labels(y: ArrayLike, X: Array, sample_weight: Array | None) -> Array:
+    """Labels 0 or 1 as an array ``(m,)`` of the dtype of ``X``, with both classes present."""
+    y = _rows("y", _as_array("y", y, X.dtype), X)
+    if is_concrete(y):
+        values = np.asarray(y)
+        outside = values[(values != 0) & (values != 1)]
+        if outside.size:
+            raise ValueError(
+                f"y must hold labels 0 and 1, got {outside[0]:g}; recode it, as (y == positive_label), "
+                "or see fit_one_vs_all and fit_softmax for more than two classes"
+            )
+        counted = values[_counted(sample_weight, values.shape)]
+        if counted.size and np.all(counted == counted[0]):
+            raise ValueError(
+                f"y must hold both classes, got only {counted[0]:g} (in rows of positive weight); "
+                "no finite intercept fits one class"
+            )
+    return y
+
+
+def as_class_labels(labels: ArrayLike, X: Array, num_classes: int, sample_weight: Array | None) -> Array:
+    """Integer labels ``0 .. num_classes - 1`` as an int32 array ``(m,)``, with every class present."""
+    if is_concrete(labels):
+        values = np.asarray(labels)
+        wrong = values.astype(object).ravel() if values.dtype.kind not in "biuf" else values[values != np.floor(values)]
+        if wrong.size == 0:
+            wrong = values[(values < 0) | (values >= num_classes)]
+        if wrong.size:
+            raise ValueError(
+                f"labels must be integers 0 to {num_classes - 1} (num_classes is {num_classes}), got {wrong[0]!r}; "
+                "recode them, as np.unique(labels, return_inverse=True)[1]"
+            )
+    labels = _rows("labels", jnp.asarray(labels).astype(jnp.int32), X)
+    if is_concrete(labels):
+        values = np.asarray(labels)
+        count = np.bincount(values[_counted(sample_weight, values.shape)], minlength=num_classes)
+        if np.any(count == 0):
+            raise ValueError(
+                f"labels must hold every class, but class {int(np.argmin(count))} has no row (of positive weight); "
+                "renumber the classes and lower num_classes"
+            )
+    return labels
+
+
+def as_num_classes(num_classes: Any) -> int:
+    """The number of classes, a Python integer (it is a shape)."""
+    try:
+        count = operator.index(num_classes)
+    except TypeError:
+        raise ValueError(f"num_classes must be a Python integer (it is a shape), got {num_classes!r}") from None
+    if count < 2:
+        raise ValueError(f"num_classes must be at least 2, got {count}")
+    return count
+
+
+def as_nonnegative(name: str, value: ArrayLike, dtype: Any, shape: tuple[int, ...]) -> Array:
+    """A weight, penalty or factor: finite, at least 0, of the given shape."""
+    array = _as_array(name, value, dtype)
+    if array.shape != shape:
+        raise ValueError(f"{name} must have shape {shape}, got {array.shape}")
+    _check_finite(name, array, "")
+    if is_concrete(array):
+        values = np.asarray(array)
+        if np.any(values < 0):
+            raise ValueError(f"{name} must be at least 0, got {values.min():g}")
+        if name == "sample_weight" and not np.any(values > 0):
+            raise ValueError("sample_weight must be positive for at least one row, got zeros only")
+    return array
+
+
+def as_offset(offset: ArrayLike | None, X: Array, classes: tuple[int, ...] = ()) -> Array | None:
+    """The offset as an array ``(m, *classes)``, or None."""
+    if offset is None:
+        return None
+    array, shape = _as_array("offset", offset, X.dtype), (X.shape[0], *classes)
+    if array.shape != shape:
+        raise ValueError(f"offset must have shape {shape}, one number a row, got {array.shape}")
+    _check_finite("offset", array, "")
+    return array
+
+
+def as_initial_weights(init: Params | None, X: Array, classes: tuple[int, ...] = ()) -> Params | None:
+    """``Params`` to start from, with ``coef`` ``(*classes, n)`` and ``intercept`` ``(*classes,)``."""
+    if init is None:
+        return None
+    if not isinstance(init, Params):
+        raise ValueError(f"init must be Params(coef, intercept), such as another solution's params, got {type(init).__name__}")
+    params = Params(_as_array("init.coef", init.coef, X.dtype), _as_array("init.intercept", init.intercept, X.dtype))
+    for name, array, shape in (
+        ("init.coef", params.coef, (*classes, X.shape[1])),
+        ("init.intercept", params.intercept, classes),
+    ):
+        if array.shape != shape:
+            raise ValueError(f"{name} must have shape {shape}, got {array.shape}")
+        _check_finite(name, array, "")
+    return params
+
+
+def _as_array(name: str, value: ArrayLike, dtype: Any = None) -> Array:
+    try:
+        array = value if isinstance(value, jax.Array) else np.asarray(value)
+        if array.dtype.kind not in "biuf" and array.dtype != jnp.bfloat16:
+            raise TypeError(f"dtype {array.dtype}")
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{name} must be an array of real numbers, got {type(value).__name__} ({error})") from None
+    if dtype is None:
+        narrow = not jnp.issubdtype(array.dtype, jnp.floating) or jnp.finfo(array.dtype).bits < 32
+        dtype = jnp.result_type(float) if narrow and array.dtype.kind in "biu" else jnp.float32 if narrow else None
+    return jnp.asarray(array, dtype)
+
+
+def _rows(name: str, array: Array, X: Array) -> Array:
+    if array.shape != (X.shape[0],):
+        raise ValueError(f"{name} must have one entry for each of the {X.shape[0]} rows of X, got shape {array.shape}")
+    _check_finite(name, array, "; drop these rows")
+    return array
+
+
+def _counted(sample_weight: Array | None, shape: tuple[int, ...]) -> np.ndarray:
+    if sample_weight is None or not is_concrete(sample_weight):
+        return np.ones(shape, bool)
+    return np.asarray(sample_weight) > 0
+
+
+def _check_finite(name: str, array: Array, remedy: str) -> None:
+    if not is_concrete(array) or array.dtype.kind in "biu":
+        return
+    if next(iter(array.devices())).platform != "cpu":
+        finite = bool(jnp.all(jnp.isfinite(array)))  # there, rather than moving the data here
+    else:
+        values = np.asarray(array)
+        with np.errstate(over="ignore", invalid="ignore"):
+            # One fast pass: NaN and infinity survive a sum. A sum may also overflow: then look closely.
+            finite = bool(np.isfinite(values.sum())) or bool(np.isfinite(values).all())
+    if not finite:
+        values = np.asarray(array)
+        where = tuple(map(int, np.argwhere(~np.isfinite(values))[0]))
+        place = f" at {where if len(where) > 1 else where[0]}" if where else ""
+        raise ValueError(f"{name} must be finite, got {values[where]:g}{place}{remedy}")

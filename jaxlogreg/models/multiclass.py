@@ -1,0 +1,128 @@
+"""More than two classes: one classifier for each against the rest, or all at once by softmax."""
+
+from dataclasses import replace
+from typing import Unpack
+
+import jax
+import jax.numpy as jnp
+from jax import Array
+from jax.typing import ArrayLike
+
+from ..linear_maps import PerClass
+from ..losses import SoftmaxCrossEntropy
+from ..penalties import L2
+from ..problem import Problem
+from ..solution import Solution
+from ..solvers import Solver
+from ..solvers.driver import solve
+from .binary import (
+    NEWTON_MAX_WEIGHTS,
+    FitData,
+    FitOptions,
+    as_data,
+    design,
+    fit_core,
+    fit_settings,
+    flat_weights,
+    params_of,
+)
+from .inputs import as_class_labels, as_design, as_num_classes
+
+__all__ = ["fit_one_vs_all", "fit_softmax"]
+
+# The softmax Hessian costs m (K n)² operations and is singular, so L-BFGS wins much sooner.
+SOFTMAX_NEWTON_MAX_WEIGHTS = 64
+
+
+def fit_one_vs_all(
+    X: ArrayLike, labels: ArrayLike, num_classes: int, **options: Unpack[FitOptions]
+) -> Solution:
+    """Fit one binary classifier for each class against all others, as a ``vmap`` over classes.
+
+    Equals the separate fits ``fit(X, labels == k)``, in one compiled program.
+
+    Args:
+        X: ``(m, n)``.
+        labels: integers ``0 .. num_classes - 1``, ``(m,)``.
+        num_classes: ``K``, a Python integer.
+        **options: those of :func:`fit`; ``init`` has a leading class axis.
+
+    Returns:
+        A :class:`Solution` with a leading class axis: ``params.coef`` ``(K, n)``, a status a class.
+
+    Raises:
+        ValueError: as :func:`fit` does; for labels that are no such integers, and for classes that
+            have no row.
+
+    >>> import jaxlogreg as jlr
+    >>> X, labels = jnp.array([[-1.0], [-0.8], [0.1], [-0.1], [0.9], [1.1]]), jnp.array([0, 0, 1, 1, 2, 2])
+    >>> solution = jlr.fit_one_vs_all(X, labels, 3, l2=0.01)
+    >>> jlr.predict(solution.params, jnp.array([[-1.0], [1.0]]))
+    Array([0, 2], dtype=int32)
+    """
+    X, num_classes = as_design(X), as_num_classes(num_classes)
+    data = as_data(X, options, classes=(num_classes,))
+    labels = as_class_labels(labels, X, num_classes, data.sample_weight)
+    data = replace(data, y=jax.nn.one_hot(labels, num_classes, axis=0, dtype=X.dtype))
+    return _fit_classes(data, *fit_settings(options, data, X.shape[1] + data.intercept <= NEWTON_MAX_WEIGHTS))
+
+
+def fit_softmax(X: ArrayLike, labels: ArrayLike, num_classes: int, **options: Unpack[FitOptions]) -> Solution:
+    """Fit multinomial (softmax) regression: ``P(k | x) = exp(z_k) / Σ exp(z_l)``, ``z = W x + b``.
+
+    Minimises ``Σ sᵢ [logsumexp(zᵢ) - z_{i, labelᵢ}] / Σ sᵢ + l2/2 Σ dⱼ w_kj²``. Adding the same
+    vector to the weights of every class changes no probability; the solution reported is the one
+    whose weights sum to zero over the classes, the only one where a ridge penalises them.
+
+    Args:
+        X: ``(m, n)``.
+        labels: integers ``0 .. num_classes - 1``, ``(m,)``.
+        num_classes: ``K``, a Python integer.
+        **options: those of :func:`fit`; ``offset`` is ``(m, K)``, ``init`` has a leading class axis.
+            ``solver`` is :class:`Newton` up to 64 weights and :class:`LBFGS` beyond when None.
+
+    Returns:
+        A :class:`Solution` with ``params.coef`` ``(K, n)`` and ``params.intercept`` ``(K,)``.
+
+    Raises:
+        ValueError: as :func:`fit_one_vs_all`.
+
+    >>> import jaxlogreg as jlr
+    >>> X, labels = jnp.array([[-1.0], [-0.8], [0.1], [-0.1], [0.9], [1.1]]), jnp.array([0, 0, 1, 1, 2, 2])
+    >>> solution = jlr.fit_softmax(X, labels, 3, l2=0.01)
+    >>> bool(jnp.allclose(solution.params.coef.sum(axis=0), 0.0, atol=1e-5))
+    True
+    """
+    X, num_classes = as_design(X), as_num_classes(num_classes)
+    data = as_data(X, options, classes=(num_classes,), offset_per_class=True)
+    labels = as_class_labels(labels, X, num_classes, data.sample_weight)
+    data = replace(data, y=jax.nn.one_hot(labels, num_classes, axis=0, dtype=X.dtype))
+    num_weights = num_classes * (X.shape[1] + data.intercept)
+    return _fit_softmax(data, *fit_settings(options, data, num_weights <= SOFTMAX_NEWTON_MAX_WEIGHTS))
+
+
+@jax.jit
+def _fit_classes(data: FitData, solver: Solver, tol: Array, max_steps: Array) -> Solution:
+    def fit_class(y: Array, init: Array | None) -> Solution:
+        return fit_core(replace(data, y=y, init=init), solver, tol, max_steps)
+
+    solution = jax.vmap(fit_class)(data.y, data.init)
+    return replace(solution, params=replace(solution.params, kind="one_vs_all"))
+
+
+@jax.jit
+def _fit_softmax(data: FitData, solver: Solver, tol: Array, max_steps: Array) -> Solution:
+    num_classes = data.y.shape[0]
+    linear_map, factor = design(data)
+    offset = None if data.offset is None else data.offset.T
+    loss = SoftmaxCrossEntropy.create(data.y, data.sample_weight, offset)
+    penalty = L2(data.l2, jnp.tile(factor, num_classes))
+    shape = (num_classes, factor.shape[0])
+    init = jnp.zeros(shape, factor.dtype) if data.init is None else flat_weights(data.init, data.intercept)
+    problem = Problem(loss, PerClass(linear_map, num_classes), penalty)
+    solution = solve(solver, problem, init.reshape(-1), tol, max_steps)
+    weights = solution.params.reshape(shape)
+    # Equal shifts of all classes are free where nothing is penalised: there, choose the sum of zero.
+    shift = jnp.where(data.l2 * factor == 0.0, jnp.mean(weights, axis=0), 0.0)
+    weights = weights - shift[None]
+    return replace(solution, params=params_of(weights, data.intercept, "softmax"))

@@ -1,0 +1,122 @@
+"""The problem: ``F(w) = L(A w) + R(w)``, and a point of it with what solvers carry along.
+
+A step ``w + t d`` moves the margins by ``t (A d)``. So a :class:`Point` holds the weights with their
+margins, residual and gradient, and one solver step costs one ``A d`` and one ``Aᵀ r``, whatever the
+line search tries in between.
+"""
+
+from dataclasses import dataclass
+
+import jax
+import jax.numpy as jnp
+from jax import Array
+from jax.tree_util import register_dataclass
+
+from .linear_maps import LinearMap
+from .losses import MarginLoss
+from .penalties import Penalty
+
+__all__ = ["Point", "Problem"]
+
+
+@register_dataclass
+@dataclass(frozen=True)
+class Point:
+    """Flat weights ``w``, margins ``z = A w``, and the gradient of ``F`` at them.
+
+    ``value`` is ``F(w)`` where the line search needs it, None where the loss is convex.
+    """
+
+    w: Array
+    z: Array
+    gradient: Array
+    value: Array | None
+
+
+@register_dataclass
+@dataclass(frozen=True)
+class Problem:
+    """Minimise ``F(w) = L(A w) + R(w)`` over flat weights ``w``.
+
+    Args:
+        loss: ``L``, a :class:`~jaxlogreg.losses.MarginLoss`.
+        linear_map: ``A``, a :class:`~jaxlogreg.linear_maps.LinearMap`.
+        penalty: ``R``, a :class:`~jaxlogreg.penalties.Penalty`.
+
+    >>> import jaxlogreg as jlr
+    >>> X, y = jnp.array([[-1.0], [0.5], [-0.5], [1.0]]), jnp.array([0.0, 0.0, 1.0, 1.0])
+    >>> problem = Problem(jlr.losses.BinaryCrossEntropy.create(y), jlr.Dense(X), jlr.NoPenalty())
+    >>> jlr.minimize(problem, jnp.zeros(1), solver=jlr.Newton()).params
+    Array([0.83...], dtype=float32)
+    """
+
+    loss: MarginLoss
+    linear_map: LinearMap
+    penalty: Penalty
+
+    def margins_shape(self, w: Array) -> tuple[int, ...]:
+        return jax.eval_shape(self.linear_map.mv, w).shape
+
+    def value(self, w: Array) -> Array:
+        """``F(w)``."""
+        return self.value_at(w, self.linear_map.mv(w))
+
+    def value_at(self, w: Array, z: Array) -> Array:
+        """``F(w)`` from carried margins."""
+        return self.loss.value(z) + self.penalty.value(w)
+
+    def gradient(self, w: Array) -> Array:
+        """``∇F(w) = Aᵀ L'(A w) + R'(w)``."""
+        return self.gradient_at(w, self.loss.residual(self.linear_map.mv(w)))
+
+    def gradient_at(self, w: Array, residual: Array) -> Array:
+        """``∇F(w)`` from the residual ``L'(z)``: one ``Aᵀ r``."""
+        return self.linear_map.rmv(residual) + self.penalty.gradient(w)
+
+    def hessian(self, w: Array, z: Array | None = None) -> Array:
+        """``∇²F = Aᵀ L''(z) A + R''``, ``(n, n)``."""
+        z = self.linear_map.mv(w) if z is None else z
+        return self.loss.hessian(self.linear_map, z) + _diagonal_matrix(self.penalty.diagonal(w))
+
+    def point(self, w: Array) -> Point:
+        """``w`` with margins and gradient computed afresh: two reads of the data."""
+        return self.point_at(w, self.linear_map.mv(w))
+
+    def point_at(self, w: Array, z: Array) -> Point:
+        """``w`` with carried margins ``z``, and the gradient there: one ``Aᵀ r``."""
+        value, residual = self.loss.value_and_residual(z)
+        if value is not None:
+            value = value + self.penalty.value(w)
+        return Point(w, z, self.gradient_at(w, residual), value)
+
+    def has_no_optimum(self, w: Array) -> Array:
+        """Whether ``w`` proves that ``F`` has no finite minimiser.
+
+        So it is when the unpenalised part of ``w`` alone classifies every row rightly: along it the
+        loss falls for ever, and nothing holds it back.
+        """
+        free = jnp.where(self.penalty.diagonal(w) == 0.0, w, 0.0)
+        return self.loss.separates(self.linear_map.mv(free))
+
+    def duality_gap(self, point: Point, value: Array) -> Array:
+        """``F(w)`` minus the value of a dual point near it: a bound on ``F(w) - min F``.
+
+        The dual of ``min L(A w) + λ/2 Σ dⱼ wⱼ²`` is ``max -L*(u) - Σ (Aᵀu)ⱼ² / (2 λ dⱼ)``. ``u`` is the
+        residual, moved to sum to zero if there is an intercept, as that asks. Any other unpenalised
+        weight would ask for ``(Aᵀu)ⱼ = 0`` exactly; then, or where no dual is known, it is ``inf``.
+        """
+        intercept = self.linear_map.intercept_mask()
+        dual = self.loss.dual(self.loss.residual(point.z), bool(intercept.any()))
+        if dual is None:
+            return jnp.full((), jnp.inf, point.w.dtype)
+        u, dual_value = dual
+        slope, curvature = self.linear_map.rmv(u), self.penalty.diagonal(point.w)
+        penalised = curvature > 0.0
+        unpenalised_term = jnp.where(intercept, 0.0, jnp.inf).astype(slope.dtype)
+        term = jnp.where(penalised, slope * slope / jnp.where(penalised, 2.0 * curvature, 1.0), unpenalised_term)
+        return jnp.maximum(value - (dual_value - jnp.sum(term)), 0.0)
+
+
+def _diagonal_matrix(diagonal: Array) -> Array:
+    # diag by a product with the identity: jnp.diag scatters, which XLA on a CPU compiles slowly.
+    return jnp.eye(diagonal.shape[0], dtype=diagonal.dtype) * diagonal[None]

@@ -1,0 +1,138 @@
+"""What a fit returns: parameters, and the truth about how they were found, as data.
+
+Everything here is a pytree of arrays, so a solution passes through ``jit``, ``vmap`` and ``grad``
+like any other value; with lanes (a sweep, a batch, classes) each field has a leading axis. What
+happened is a status, never an exception inside a compiled program.
+"""
+
+import enum
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import jax
+import numpy as np
+from jax import Array
+from jax.tree_util import register_dataclass
+
+__all__ = ["Params", "Solution", "Status"]
+
+
+class Status(enum.IntEnum):
+    """How a fit ended."""
+
+    RUNNING = 0
+    CONVERGED = 1
+    MAX_STEPS = 2
+    STALLED = 3
+    SEPARABLE = 4
+    NONFINITE = 5
+    LINE_SEARCH_FAILED = 6
+
+
+_EXPLANATION = {
+    Status.RUNNING: "still running",
+    Status.CONVERGED: "converged",
+    Status.MAX_STEPS: (
+        "stopped at the step limit before reaching tol; raise max_steps, loosen tol, or take a solver "
+        "that uses curvature (Newton, LBFGS)"
+    ),
+    Status.STALLED: (
+        "stalled at the rounding floor of the dtype before reaching tol; loosen tol, rescale the columns "
+        "or use float64 (jax.config.update('jax_enable_x64', True))"
+    ),
+    Status.SEPARABLE: (
+        "the classes are perfectly separated by weights that are not penalised, so no finite optimum exists "
+        "and the coefficients are where the solver stopped; penalise (l2 > 0) or drop the separating column"
+    ),
+    Status.NONFINITE: (
+        "met NaN or infinity; look for overflow in the data (rescale the columns) or in the function, or "
+        "start elsewhere"
+    ),
+    Status.LINE_SEARCH_FAILED: (
+        "no step along the search direction lowers the objective, far from an optimum; check that the "
+        "function is smooth and that its derivative is right, or rescale the columns"
+    ),
+}
+
+
+@register_dataclass
+@dataclass(frozen=True)
+class Params:
+    """The parameters of a linear classifier: ``z = X coef + intercept``.
+
+    Args:
+        coef: ``(n,)``, or ``(K, n)`` with a row a class; sweeps add leading axes.
+        intercept: ``()`` or ``(K,)``; zero where the fit had none.
+        kind: how margins become probabilities: ``"binary"`` (the sigmoid), ``"one_vs_all"`` (a
+            sigmoid a class, normalised) or ``"softmax"``.
+    """
+
+    coef: Array
+    intercept: Array
+    kind: Literal["binary", "one_vs_all", "softmax"] = field(default="binary", metadata={"static": True})
+
+
+@register_dataclass
+@dataclass(frozen=True)
+class Solution:
+    """The result of a fit.
+
+    Args:
+        params: the weights: :class:`Params` from the models, the shape of ``init`` from ``minimize``.
+        value: the objective ``F`` at ``params``.
+        initial_value: the objective at the start. Above it, ``value`` means divergence.
+        kkt: the KKT residual at ``params``, computed afresh: the largest ``|∂F/∂wⱼ| / rms(xⱼ)``.
+        gap: a bound on ``F(params) - min F`` from a dual point; ``inf`` where there is none.
+        status: a :class:`Status`, int32. CONVERGED only if ``kkt <= tol``.
+        num_steps: steps of the solver.
+        num_passes: reads of the data, one for each ``A d``, ``Aᵀ r`` or Hessian.
+
+    ``value`` and ``params`` have derivatives with respect to everything in the problem; the rest has
+    the derivative zero.
+    """
+
+    params: Any
+    value: Array
+    initial_value: Array
+    kkt: Array
+    gap: Array
+    status: Array
+    num_steps: Array
+    num_passes: Array
+
+    @property
+    def converged(self) -> Array:
+        """Whether the KKT residual is within ``tol``, lane by lane."""
+        return self.status == int(Status.CONVERGED)
+
+    @property
+    def message(self) -> str:
+        """What happened, why, and what to try, in words. For concrete solutions, not inside jit."""
+        if np.ndim(self.status) == 0:
+            return _describe(self)
+        statuses = np.asarray(self.status)
+        failed = [tuple(map(int, lane)) for lane in np.argwhere(statuses != Status.CONVERGED)]
+        text = f"{statuses.size - len(failed)} of {statuses.size} lanes converged"
+        for lane in failed[:3]:
+            text += f"; lane {', '.join(map(str, lane))}: {_describe(jax.tree.map(lambda x: x[lane], self))}"
+        return text + (f"; and {len(failed) - 3} lanes more" if len(failed) > 3 else "")
+
+    def raise_if_failed(self) -> "Solution":
+        """This solution if every lane converged; otherwise a ``RuntimeError`` with the message."""
+        if not np.all(np.asarray(self.converged)):
+            raise RuntimeError(self.message)
+        return self
+
+
+def _describe(solution: Solution) -> str:
+    status = Status(int(solution.status))
+    text = (
+        f"{status.name} after {int(solution.num_steps)} steps: {_EXPLANATION[status]} "
+        f"(objective {float(solution.value):.6g}, KKT residual {float(solution.kkt):.2g})"
+    )
+    if status != Status.SEPARABLE and float(solution.value) > float(solution.initial_value):
+        text += (
+            f"; it diverged: the objective rose from {float(solution.initial_value):.6g}, so the step is "
+            "too long for these columns; standardise them or take step='lipschitz'"
+        )
+    return text

@@ -1,0 +1,8 @@
+"""Solvers: each a short file of pure steps, all run by one driver."""
+
+from .driver import Solver, iterate, minimize
+from .gradient_descent import GradientDescent
+from .newton import Newton
+from .quasi_newton import LBFGS
+
+__all__ = ["LBFGS", "GradientDescent", "Newton", "Solver", "iterate", "minimize"]

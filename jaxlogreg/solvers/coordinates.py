@@ -1,0 +1,106 @@
+"""The coordinates a solver works in.
+
+Columns in their own units (an age beside an income, a year around 2000) make a problem look far
+worse conditioned than it is. Centring is undone by the intercept and scaling by the weights, so both
+are changes of variables that leave every fit as it was:
+
+    v = w scale,   c = intercept + Σ meanⱼ wⱼ,   scale² = variance + (penalty's share).
+
+Solvers that use curvature work in ``(v, c)``, through the lazy :class:`Standardized` map; gradient
+descent works in the columns' own units, where its steps are defined. Either way convergence is judged
+by the user's own gradient, in a measure without units.
+"""
+
+from dataclasses import dataclass, replace
+
+import jax.numpy as jnp
+from jax import Array
+from jax.tree_util import register_dataclass
+
+from ..linear_maps import Identity, LinearMap, PerClass, Standardized, WithIntercept
+from ..problem import Problem
+
+__all__ = ["Coordinates", "choose_coordinates"]
+
+
+@register_dataclass
+@dataclass(frozen=True)
+class Coordinates:
+    """A change of variables, column by column, for blocks of weights with the intercept last.
+
+    Args:
+        mean: subtracted from each column; zero for the intercept and where there is none.
+        scale: each column's divisor; one for the intercept.
+        deviation: each column's standard deviation (its rms where it is constant).
+        rms: each column's root mean square.
+    """
+
+    mean: Array
+    scale: Array
+    deviation: Array
+    rms: Array
+
+    def to_solver(self, w: Array) -> Array:
+        blocks = self._blocks(w)
+        shift = jnp.sum(self.mean[None] * blocks, axis=1, keepdims=True)
+        scaled = blocks * self.scale[None]
+        return jnp.concatenate([scaled[:, :-1], scaled[:, -1:] + shift], axis=1).reshape(-1)
+
+    def to_user(self, v: Array) -> Array:
+        blocks = self._blocks(v) / self.scale[None]
+        shift = jnp.sum(self.mean[None] * blocks, axis=1, keepdims=True)
+        return jnp.concatenate([blocks[:, :-1], blocks[:, -1:] - shift], axis=1).reshape(-1)
+
+    def kkt(self, gradient: Array) -> tuple[Array, Array]:
+        """From the solver's gradient, a strict KKT residual, and the one that is reported.
+
+        The latter is the largest ``|∂F/∂wⱼ| / rms(xⱼ)`` in the user's weights. The former is that or,
+        if larger, the same of the centred columns: a column far from zero must fit too.
+        """
+        blocks = self._blocks(gradient) * self.scale[None]
+        user = jnp.abs(blocks + self.mean[None] * blocks[:, -1:]) / self.rms[None]
+        return jnp.max(jnp.maximum(jnp.abs(blocks) / self.deviation[None], user)), jnp.max(user)
+
+    def _blocks(self, w: Array) -> Array:
+        return w.reshape(-1, self.mean.shape[0])
+
+
+def choose_coordinates(problem: Problem, w: Array, standardize: bool) -> tuple[Problem, Coordinates]:
+    """The problem in the solver's coordinates, and the way there and back."""
+    per_class = isinstance(problem.linear_map, PerClass)
+    base = problem.linear_map.base if isinstance(problem.linear_map, PerClass) else problem.linear_map
+    if isinstance(base, Identity):
+        one = jnp.ones_like(w)
+        return problem, Coordinates(jnp.zeros_like(w), one, one, one)
+    weights = problem.loss.row_weights()
+    if weights is None:
+        weights = jnp.full((base.shape[0],), 1.0 / base.shape[0], w.dtype)
+    centred = isinstance(base, WithIntercept)
+    mean, variance = (base.base if isinstance(base, WithIntercept) else base).moments(weights)
+    square = variance + mean * mean
+    if not centred:
+        mean, variance = jnp.zeros_like(mean), square
+    # A constant column has no deviation to scale by.
+    constant = variance <= (8.0 * float(jnp.finfo(w.dtype).eps)) ** 2 * square
+    square = jnp.where(square > 0.0, square, 1.0)
+    deviation, rms = jnp.sqrt(jnp.where(constant, square, variance)), jnp.sqrt(square)
+    if centred:
+        one = jnp.ones((1,), w.dtype)
+        mean = jnp.concatenate([mean, 0.0 * one])
+        deviation, rms = jnp.concatenate([deviation, one]), jnp.concatenate([rms, one])
+    if not standardize:
+        return problem, Coordinates(jnp.zeros_like(mean), jnp.ones_like(mean), rms, rms)
+
+    # With the penalty's curvature in the scale, the Hessian's diagonal is about the same everywhere.
+    bound = problem.loss.curvature_bound or 1.0
+    penalty = jnp.max(problem.penalty.diagonal(w).reshape(-1, base.shape[1]), axis=0)
+    scale = jnp.sqrt(deviation * deviation + penalty / bound)
+    if isinstance(base, WithIntercept):
+        changed: LinearMap = WithIntercept(Standardized(base.base, mean[:-1], scale[:-1]))
+    else:
+        changed = Standardized(base, mean, scale)
+    if isinstance(problem.linear_map, PerClass):
+        changed = PerClass(changed, problem.linear_map.num_classes)
+    tiled = jnp.tile(scale, w.shape[0] // scale.shape[0])
+    problem = replace(problem, linear_map=changed, penalty=problem.penalty.rescaled(tiled))
+    return problem, Coordinates(mean, scale, deviation, rms)

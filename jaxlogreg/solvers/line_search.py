@@ -1,0 +1,94 @@
+"""Line search along carried margins: each trial costs O(m), none reads the data.
+
+Along ``w + t d`` the margins are ``z + t (A d)``, so with ``A d`` at hand the slope
+``φ'(t) = L'(z + t A d)·(A d) + R'(w + t d)·d`` costs one pass over the rows. The unit step is tried
+first, and is taken if the slope has fallen enough: its residual goes straight into the gradient, and
+the search was free. Otherwise a root of ``φ'`` is bracketed and closed in on by secants, safeguarded
+by bisection. A convex loss needs no values; for any other, a trial that does not lower the value
+enough (Armijo) counts as too long. A trial that is not finite counts as too long, too.
+"""
+
+from dataclasses import dataclass
+
+import jax.numpy as jnp
+from jax import Array, lax
+from jax.tree_util import register_dataclass
+
+from ..problem import Point, Problem
+
+__all__ = ["search"]
+
+SLOPE_FRACTION = 0.1  # accept when |φ'(t)| <= this |φ'(0)|: nearly exact, and mostly the first trial
+VALUE_FRACTION = 1e-4  # Armijo's constant
+MAX_TRIALS = 40
+GROWTH = 10.0  # a step without upper bound grows by at most this factor a trial
+
+
+@register_dataclass
+@dataclass(frozen=True)
+class _Trial:
+    """A bracket ``[low, high]`` with slopes at its ends, and what is known at the last trial."""
+
+    t: Array
+    low: Array
+    low_slope: Array
+    high: Array
+    high_slope: Array
+    residual: Array
+    value: Array | None
+    count: Array
+    accepted: Array
+
+
+def search(problem: Problem, point: Point, direction: Array) -> tuple[Point, Array]:
+    """The point at a nearly exact minimum along ``direction``, and whether one was found.
+
+    Costs one ``A d`` and one ``Aᵀ r``. Where no step is acceptable (``direction`` does not descend,
+    or rounding hides that it does) the point is returned as it was, with False.
+    """
+    step_margins = problem.linear_map.mv(direction)
+    slope_at_0 = jnp.vdot(point.gradient, direction)
+    dtype = point.w.dtype
+    # Near the optimum values agree to their last digits, and only slopes can tell (Hager & Zhang 2005).
+    slack = 0.0 if point.value is None else 8.0 * float(jnp.finfo(dtype).eps) * jnp.abs(point.value)
+
+    def attempt(trial: _Trial) -> _Trial:
+        t, low, low_slope, high, high_slope = trial.t, trial.low, trial.low_slope, trial.high, trial.high_slope
+        w = point.w + t * direction
+        value, residual = problem.loss.value_and_residual(point.z + t * step_margins)
+        slope = jnp.vdot(residual, step_margins) + jnp.vdot(problem.penalty.gradient(w), direction)
+        descended = jnp.isfinite(slope)
+        if value is not None:
+            value = value + problem.penalty.value(w)
+            descended &= value <= point.value + VALUE_FRACTION * t * slope_at_0 + slack
+        accepted = descended & (jnp.abs(slope) <= SLOPE_FRACTION * jnp.abs(slope_at_0))
+        too_long = ~(descended & (slope < 0.0))
+        low, low_slope = jnp.where(too_long, low, t), jnp.where(too_long, low_slope, slope)
+        # Where the value or a NaN made the trial too long its slope says nothing: bisect.
+        usable = jnp.where(descended & (slope > 0.0), slope, jnp.inf)
+        high, high_slope = jnp.where(too_long, t, high), jnp.where(too_long, usable, high_slope)
+        next_t = _next(low, low_slope, high, high_slope, trial.count)
+        return _Trial(
+            jnp.where(accepted, t, next_t), low, low_slope, high, high_slope, residual, value, trial.count + 1, accepted
+        )
+
+    zero, one, inf = (jnp.full((), number, dtype) for number in (0.0, 1.0, jnp.inf))
+    start = _Trial(
+        one, zero, slope_at_0, inf, inf, jnp.zeros_like(point.z), point.value, jnp.int32(0), jnp.zeros((), bool)
+    )
+    descends = slope_at_0 < 0.0
+    trial = lax.while_loop(lambda s: descends & ~s.accepted & (s.count < MAX_TRIALS), attempt, start)
+    t = jnp.where(trial.accepted, trial.t, 0.0)
+    w = point.w + t * direction
+    gradient = problem.gradient_at(w, trial.residual)
+    value = None if trial.value is None else jnp.where(trial.accepted, trial.value, point.value)
+    return Point(w, point.z + t * step_margins, jnp.where(trial.accepted, gradient, point.gradient), value), trial.accepted
+
+
+def _next(low: Array, low_slope: Array, high: Array, high_slope: Array, count: Array) -> Array:
+    bounded = jnp.isfinite(high)
+    width = jnp.where(bounded, high - low, 0.0)
+    interpolate = jnp.isfinite(high_slope) & (count % 3 != 2)  # every third trial bisects
+    fraction = jnp.where(interpolate, low_slope / (low_slope - jnp.where(interpolate, high_slope, 1.0)), 0.5)
+    inside = low + jnp.clip(fraction, 0.05, 0.95) * width
+    return jnp.where(bounded, inside, jnp.maximum(GROWTH * low, jnp.ones_like(low)))
