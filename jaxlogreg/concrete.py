@@ -1,10 +1,16 @@
-"""Concrete or traced? Concrete inputs are checked by value at the edge, traced ones by shape only."""
+"""Concrete or traced? Concrete inputs are checked by value at the edge, traced ones by shape only.
+
+Numbers on the host stay NumPy arrays until a compiled function takes them: it moves them faster than
+one conversion to a JAX array after another would.
+"""
 
 from typing import Any
 
 import jax
+import numpy as np
+from jax.typing import ArrayLike
 
-__all__ = ["is_concrete"]
+__all__ = ["as_scalar", "is_concrete"]
 
 
 def is_concrete(x: Any) -> bool:
@@ -16,3 +22,8 @@ def is_concrete(x: Any) -> bool:
     except jax.errors.ConcretizationTypeError:
         return False
     return x.is_fully_addressable
+
+
+def as_scalar(x: ArrayLike, dtype: Any) -> Any:
+    """A number as an array of the dtype: of NumPy if it is on the host, of JAX otherwise."""
+    return x.astype(dtype) if isinstance(x, jax.Array) else np.asarray(x, dtype)

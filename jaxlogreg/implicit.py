@@ -30,7 +30,5 @@ def solution_tangent(problem: Problem, tangent: Problem, w: Array) -> tuple[Arra
     # The envelope theorem: moving w does not move the minimum, to first order.
     _, value = jax.jvp(lambda problem: problem.value(w), (problem,), (tangent,))
     hessian = problem.hessian(w)
-    dw = lax.custom_linear_solve(
-        lambda v: hessian @ v, -slope, lambda _, b: solve_convex(hessian, b), symmetric=True
-    )
+    dw = lax.custom_linear_solve(lambda v: hessian @ v, -slope, lambda _, b: solve_convex(hessian, b), symmetric=True)
     return dw, value

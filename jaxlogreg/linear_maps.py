@@ -72,15 +72,17 @@ class LinearMap:
 
     def moments(self, s: Array) -> tuple[Array, Array]:
         """Mean and variance of each column under row weights ``s`` that sum to one."""
-        # Sums are taken about the first row, so that a column far from zero keeps its digits.
-        centre = self.rows(0, 1)[0]
+        # Sums are taken about a point among the data, so that a column far from zero keeps its digits: the
+        # median of three rows, lest one odd row be it. Weights stay out of it: lanes share the centre.
+        first, middle, last = (self.rows(i, 1)[0] for i in (0, self.shape[0] // 2, self.shape[0] - 1))
+        centre = jnp.maximum(jnp.minimum(first, middle), jnp.minimum(jnp.maximum(first, middle), last))
 
         def term(rows: Array, s: Array) -> Array:
             deviation = rows - centre[None, :]
             return jnp.stack([s @ deviation, s @ (deviation * deviation)])
 
-        first, second = self.sum_over_rows(term, s)
-        return centre + first, jnp.maximum(second - first * first, 0.0)
+        shift, square = self.sum_over_rows(term, s)
+        return centre + shift, jnp.maximum(square - shift * shift, 0.0)
 
 
 @register_dataclass
@@ -92,7 +94,8 @@ class Dense(LinearMap):
 
     @property
     def shape(self) -> tuple[int, int]:
-        return self.matrix.shape
+        m, n = self.matrix.shape
+        return m, n
 
     def mv(self, w: Array) -> Array:
         return lax.dot_general(w, self.matrix, (((w.ndim - 1,), (1,)), ((), ())))

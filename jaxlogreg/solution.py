@@ -6,6 +6,7 @@ happened is a status, never an exception inside a compiled program.
 """
 
 import enum
+import operator
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -30,26 +31,26 @@ class Status(enum.IntEnum):
 
 
 _EXPLANATION = {
-    Status.RUNNING: "still running",
-    Status.CONVERGED: "converged",
+    Status.RUNNING: "",
+    Status.CONVERGED: "",
     Status.MAX_STEPS: (
-        "stopped at the step limit before reaching tol; raise max_steps, loosen tol, or take a solver "
+        ": stopped at the step limit before reaching tol; raise max_steps, loosen tol, or take a solver "
         "that uses curvature (Newton, LBFGS)"
     ),
     Status.STALLED: (
-        "stalled at the rounding floor of the dtype before reaching tol; loosen tol, rescale the columns "
+        ": stalled at the rounding floor of the dtype before reaching tol; loosen tol, rescale the columns "
         "or use float64 (jax.config.update('jax_enable_x64', True))"
     ),
     Status.SEPARABLE: (
-        "the classes are perfectly separated by weights that are not penalised, so no finite optimum exists "
+        ": the classes are perfectly separated by weights that are not penalised, so no finite optimum exists "
         "and the coefficients are where the solver stopped; penalise (l2 > 0) or drop the separating column"
     ),
     Status.NONFINITE: (
-        "met NaN or infinity; look for overflow in the data (rescale the columns) or in the function, or "
+        ": met NaN or infinity; look for overflow in the data (rescale the columns) or in the function, or "
         "start elsewhere"
     ),
     Status.LINE_SEARCH_FAILED: (
-        "no step along the search direction lowers the objective, far from an optimum; check that the "
+        ": no step along the search direction lowers the objective, far from an optimum; check that the "
         "function is smooth and that its derivative is right, or rescale the columns"
     ),
 }
@@ -114,7 +115,8 @@ class Solution:
         failed = [tuple(map(int, lane)) for lane in np.argwhere(statuses != Status.CONVERGED)]
         text = f"{statuses.size - len(failed)} of {statuses.size} lanes converged"
         for lane in failed[:3]:
-            text += f"; lane {', '.join(map(str, lane))}: {_describe(jax.tree.map(lambda x: x[lane], self))}"
+            solution = jax.tree.map(operator.itemgetter(lane), self)
+            text += f"; lane {', '.join(map(str, lane))}: {_describe(solution)}"
         return text + (f"; and {len(failed) - 3} lanes more" if len(failed) > 3 else "")
 
     def raise_if_failed(self) -> "Solution":
@@ -126,8 +128,9 @@ class Solution:
 
 def _describe(solution: Solution) -> str:
     status = Status(int(solution.status))
+    steps = int(solution.num_steps)
     text = (
-        f"{status.name} after {int(solution.num_steps)} steps: {_EXPLANATION[status]} "
+        f"{status.name} after {steps} {'step' if steps == 1 else 'steps'}{_EXPLANATION[status]} "
         f"(objective {float(solution.value):.6g}, KKT residual {float(solution.kkt):.2g})"
     )
     if status != Status.SEPARABLE and float(solution.value) > float(solution.initial_value):

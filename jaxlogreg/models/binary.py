@@ -5,6 +5,7 @@ problem ``F(w) = L(A w) + R(w)`` and calls the solver. Classes against the rest 
 core under ``vmap``.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any, TypedDict
 
@@ -100,7 +101,7 @@ def fit(
     >>> passed = jnp.array([0, 0, 1, 0, 1, 0, 1, 1])
     >>> solution = jlr.fit(hours, passed)
     >>> print(solution.message)
-    CONVERGED after 4 steps: converged (objective 0.476..., KKT residual ...)
+    CONVERGED after 3 steps (objective 0.528..., KKT residual ...)
     >>> jlr.predict_proba(solution.params, jnp.array([[2.25]])).round(2)
     Array([0.5], dtype=float32)
     """
@@ -109,9 +110,9 @@ def fit(
         l2=l2, sample_weight=sample_weight, offset=offset, intercept=intercept, penalty_factor=penalty_factor,
         standardize=standardize, init=init, solver=solver, tol=tol, max_steps=max_steps,
     )  # fmt: skip
-    data = as_data(X, options)
-    data = replace(data, y=as_binary_labels(y, X, data.sample_weight))
-    return _fit(data, *fit_settings(options, data, X.shape[1] + intercept <= NEWTON_MAX_WEIGHTS))
+    data = as_data(X, y, as_binary_labels, options)
+    few = X.shape[1] + data.intercept <= NEWTON_MAX_WEIGHTS
+    return _fit(data, *fit_settings(options, data, prefer_newton=few))
 
 
 @register_dataclass
@@ -131,17 +132,26 @@ class FitData:
 
 
 def as_data(
-    X: Array, options: FitOptions, *, lanes: tuple[int, ...] = (), classes: tuple[int, ...] = (), offset_per_class: bool = False
+    X: Array,
+    labels: ArrayLike,
+    as_labels: Callable[[ArrayLike, Array, Array | None], Array],
+    options: FitOptions,
+    *,
+    lanes: tuple[int, ...] = (),
+    classes: tuple[int, ...] = (),
+    offset_classes: tuple[int, ...] = (),
 ) -> FitData:
-    """Everything but the labels. ``l2`` has shape ``lanes``; starts have a leading ``classes`` axis."""
+    """Every argument checked and converted: labels by ``as_labels``, ``l2`` of shape ``lanes``,
+    ``init`` with the leading axis ``classes``, ``offset`` with the trailing axis ``offset_classes``."""
     m, n = X.shape
     weight, factor = options.get("sample_weight"), options.get("penalty_factor")
+    weight = None if weight is None else as_nonnegative("sample_weight", weight, X.dtype, (m,))
     return FitData(
         X=X,
-        y=jnp.zeros((), X.dtype),
+        y=as_labels(labels, X, weight),
         l2=as_nonnegative("l2", options.get("l2", 0.0), X.dtype, lanes),
-        sample_weight=None if weight is None else as_nonnegative("sample_weight", weight, X.dtype, (m,)),
-        offset=as_offset(options.get("offset"), X, classes if offset_per_class else ()),
+        sample_weight=weight,
+        offset=as_offset(options.get("offset"), X, offset_classes),
         penalty_factor=None if factor is None else as_nonnegative("penalty_factor", factor, X.dtype, (n,)),
         init=as_initial_weights(options.get("init"), X, classes),
         intercept=bool(options.get("intercept", True)),

@@ -28,9 +28,9 @@ __all__ = [
 ]
 
 
-def as_design(X: ArrayLike) -> Array:
+def as_design(value: ArrayLike) -> Array:
     """``X`` as a floating-point array ``(m, n)``."""
-    X = _as_array("X", X)
+    X = _as_array("X", value)
     if X.ndim != 2:
         hint = "; for one column, X.reshape(-1, 1); for one row, X[None, :]" if X.ndim == 1 else ""
         raise ValueError(f"X must have two axes (rows, columns), got shape {X.shape}{hint}")
@@ -40,9 +40,9 @@ def as_design(X: ArrayLike) -> Array:
     return X
 
 
-def as_binary_labels(y: ArrayLike, X: Array, sample_weight: Array | None) -> Array:
+def as_binary_labels(value: ArrayLike, X: Array, sample_weight: Array | None) -> Array:
     """Labels 0 or 1 as an array ``(m,)`` of the dtype of ``X``, with both classes present."""
-    y = _rows("y", _as_array("y", y, X.dtype), X)
+    y = _rows("y", _as_array("y", value, X.dtype), X)
     if is_concrete(y):
         values = np.asarray(y)
         outside = values[(values != 0) & (values != 1)]
@@ -60,10 +60,10 @@ def as_binary_labels(y: ArrayLike, X: Array, sample_weight: Array | None) -> Arr
     return y
 
 
-def as_class_labels(labels: ArrayLike, X: Array, num_classes: int, sample_weight: Array | None) -> Array:
+def as_class_labels(num_classes: int, value: ArrayLike, X: Array, sample_weight: Array | None) -> Array:
     """Integer labels ``0 .. num_classes - 1`` as an int32 array ``(m,)``, with every class present."""
-    if is_concrete(labels):
-        values = np.asarray(labels)
+    if is_concrete(value):
+        values = np.asarray(value)
         wrong = values.astype(object).ravel() if values.dtype.kind not in "biuf" else values[values != np.floor(values)]
         if wrong.size == 0:
             wrong = values[(values < 0) | (values >= num_classes)]
@@ -72,7 +72,7 @@ def as_class_labels(labels: ArrayLike, X: Array, num_classes: int, sample_weight
                 f"labels must be integers 0 to {num_classes - 1} (num_classes is {num_classes}), got {wrong[0]!r}; "
                 "recode them, as np.unique(labels, return_inverse=True)[1]"
             )
-    labels = _rows("labels", jnp.asarray(labels).astype(jnp.int32), X)
+    labels = _rows("labels", _as_array("labels", value, jnp.int32), X)
     if is_concrete(labels):
         values = np.asarray(labels)
         count = np.bincount(values[_counted(sample_weight, values.shape)], minlength=num_classes)
@@ -126,7 +126,9 @@ def as_initial_weights(init: Params | None, X: Array, classes: tuple[int, ...] =
     if init is None:
         return None
     if not isinstance(init, Params):
-        raise ValueError(f"init must be Params(coef, intercept), such as another solution's params, got {type(init).__name__}")
+        raise ValueError(
+            f"init must be Params(coef, intercept), such as another solution's params, got {type(init).__name__}"
+        )
     params = Params(_as_array("init.coef", init.coef, X.dtype), _as_array("init.intercept", init.intercept, X.dtype))
     for name, array, shape in (
         ("init.coef", params.coef, (*classes, X.shape[1])),
@@ -138,17 +140,26 @@ def as_initial_weights(init: Params | None, X: Array, classes: tuple[int, ...] =
     return params
 
 
-def _as_array(name: str, value: ArrayLike, dtype: Any = None) -> Array:
+def _as_array(name: str, value: Any, dtype: Any = None) -> Array:
     try:
         array = value if isinstance(value, jax.Array) else np.asarray(value)
         if array.dtype.kind not in "biuf" and array.dtype != jnp.bfloat16:
             raise TypeError(f"dtype {array.dtype}")
     except (TypeError, ValueError) as error:
         raise ValueError(f"{name} must be an array of real numbers, got {type(value).__name__} ({error})") from None
-    if dtype is None:
-        narrow = not jnp.issubdtype(array.dtype, jnp.floating) or jnp.finfo(array.dtype).bits < 32
-        dtype = jnp.result_type(float) if narrow and array.dtype.kind in "biu" else jnp.float32 if narrow else None
-    return jnp.asarray(array, dtype)
+    dtype = jax.dtypes.canonicalize_dtype(_working_dtype(array.dtype) if dtype is None else dtype)
+    # What is on the host is converted there (JAX would compile a conversion) and moved by the call of
+    # the compiled fit, which is faster than moving arrays one by one.
+    with np.errstate(over="ignore"):  # what overflows is reported as infinity
+        converted: Any = array.astype(dtype, copy=False) if isinstance(array, np.ndarray) else array.astype(dtype)
+    return converted
+
+
+def _working_dtype(dtype: Any) -> Any:
+    """Float32 and float64 stay, narrower floats become float32, integers the default float."""
+    if not jnp.issubdtype(dtype, jnp.floating):
+        return jnp.result_type(float)
+    return dtype if jnp.finfo(dtype).bits >= 32 else jnp.float32
 
 
 def _rows(name: str, array: Array, X: Array) -> Array:
@@ -167,7 +178,7 @@ def _counted(sample_weight: Array | None, shape: tuple[int, ...]) -> np.ndarray:
 def _check_finite(name: str, array: Array, remedy: str) -> None:
     if not is_concrete(array) or array.dtype.kind in "biu":
         return
-    if next(iter(array.devices())).platform != "cpu":
+    if isinstance(array, jax.Array) and next(iter(array.devices())).platform != "cpu":
         finite = bool(jnp.all(jnp.isfinite(array)))  # there, rather than moving the data here
     else:
         values = np.asarray(array)
@@ -176,6 +187,6 @@ def _check_finite(name: str, array: Array, remedy: str) -> None:
             finite = bool(np.isfinite(values.sum())) or bool(np.isfinite(values).all())
     if not finite:
         values = np.asarray(array)
-        where = tuple(map(int, np.argwhere(~np.isfinite(values))[0]))
-        place = f" at {where if len(where) > 1 else where[0]}" if where else ""
-        raise ValueError(f"{name} must be finite, got {values[where]:g}{place}{remedy}")
+        where = np.argwhere(~np.isfinite(values))[0]
+        place = f" at [{', '.join(map(str, where))}]" if values.ndim else ""
+        raise ValueError(f"{name} must be finite, got {values[tuple(where)]:g}{place}{remedy}")

@@ -1,6 +1,7 @@
 """More than two classes: one classifier for each against the rest, or all at once by softmax."""
 
 from dataclasses import replace
+from functools import partial
 from typing import Unpack
 
 import jax
@@ -12,7 +13,7 @@ from ..linear_maps import PerClass
 from ..losses import SoftmaxCrossEntropy
 from ..penalties import L2
 from ..problem import Problem
-from ..solution import Solution
+from ..solution import Params, Solution
 from ..solvers import Solver
 from ..solvers.driver import solve
 from .binary import (
@@ -34,9 +35,7 @@ __all__ = ["fit_one_vs_all", "fit_softmax"]
 SOFTMAX_NEWTON_MAX_WEIGHTS = 64
 
 
-def fit_one_vs_all(
-    X: ArrayLike, labels: ArrayLike, num_classes: int, **options: Unpack[FitOptions]
-) -> Solution:
+def fit_one_vs_all(X: ArrayLike, labels: ArrayLike, num_classes: int, **options: Unpack[FitOptions]) -> Solution:
     """Fit one binary classifier for each class against all others, as a ``vmap`` over classes.
 
     Equals the separate fits ``fit(X, labels == k)``, in one compiled program.
@@ -61,10 +60,10 @@ def fit_one_vs_all(
     Array([0, 2], dtype=int32)
     """
     X, num_classes = as_design(X), as_num_classes(num_classes)
-    data = as_data(X, options, classes=(num_classes,))
-    labels = as_class_labels(labels, X, num_classes, data.sample_weight)
-    data = replace(data, y=jax.nn.one_hot(labels, num_classes, axis=0, dtype=X.dtype))
-    return _fit_classes(data, *fit_settings(options, data, X.shape[1] + data.intercept <= NEWTON_MAX_WEIGHTS))
+    classes = (num_classes,)
+    data = as_data(X, labels, partial(as_class_labels, num_classes), options, classes=classes)
+    few = X.shape[1] + data.intercept <= NEWTON_MAX_WEIGHTS
+    return _fit_classes(num_classes, data, *fit_settings(options, data, prefer_newton=few))
 
 
 def fit_softmax(X: ArrayLike, labels: ArrayLike, num_classes: int, **options: Unpack[FitOptions]) -> Solution:
@@ -94,28 +93,28 @@ def fit_softmax(X: ArrayLike, labels: ArrayLike, num_classes: int, **options: Un
     True
     """
     X, num_classes = as_design(X), as_num_classes(num_classes)
-    data = as_data(X, options, classes=(num_classes,), offset_per_class=True)
-    labels = as_class_labels(labels, X, num_classes, data.sample_weight)
-    data = replace(data, y=jax.nn.one_hot(labels, num_classes, axis=0, dtype=X.dtype))
-    num_weights = num_classes * (X.shape[1] + data.intercept)
-    return _fit_softmax(data, *fit_settings(options, data, num_weights <= SOFTMAX_NEWTON_MAX_WEIGHTS))
+    classes = (num_classes,)
+    data = as_data(X, labels, partial(as_class_labels, num_classes), options, classes=classes, offset_classes=classes)
+    few = num_classes * (X.shape[1] + data.intercept) <= SOFTMAX_NEWTON_MAX_WEIGHTS
+    return _fit_softmax(num_classes, data, *fit_settings(options, data, prefer_newton=few))
 
 
-@jax.jit
-def _fit_classes(data: FitData, solver: Solver, tol: Array, max_steps: Array) -> Solution:
-    def fit_class(y: Array, init: Array | None) -> Solution:
+@partial(jax.jit, static_argnums=0)
+def _fit_classes(num_classes: int, data: FitData, solver: Solver, tol: Array, max_steps: Array) -> Solution:
+    def fit_class(y: Array, init: Params | None) -> Solution:
         return fit_core(replace(data, y=y, init=init), solver, tol, max_steps)
 
-    solution = jax.vmap(fit_class)(data.y, data.init)
+    targets = jax.nn.one_hot(data.y, num_classes, axis=0, dtype=data.X.dtype)
+    solution = jax.vmap(fit_class)(targets, data.init)
     return replace(solution, params=replace(solution.params, kind="one_vs_all"))
 
 
-@jax.jit
-def _fit_softmax(data: FitData, solver: Solver, tol: Array, max_steps: Array) -> Solution:
-    num_classes = data.y.shape[0]
+@partial(jax.jit, static_argnums=0)
+def _fit_softmax(num_classes: int, data: FitData, solver: Solver, tol: Array, max_steps: Array) -> Solution:
+    targets = jax.nn.one_hot(data.y, num_classes, axis=0, dtype=data.X.dtype)
     linear_map, factor = design(data)
     offset = None if data.offset is None else data.offset.T
-    loss = SoftmaxCrossEntropy.create(data.y, data.sample_weight, offset)
+    loss = SoftmaxCrossEntropy.create(targets, data.sample_weight, offset)
     penalty = L2(data.l2, jnp.tile(factor, num_classes))
     shape = (num_classes, factor.shape[0])
     init = jnp.zeros(shape, factor.dtype) if data.init is None else flat_weights(data.init, data.intercept)

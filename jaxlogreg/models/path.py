@@ -4,7 +4,7 @@ from dataclasses import replace
 from typing import Unpack
 
 import jax
-import jax.numpy as jnp
+import numpy as np
 from jax import Array
 from jax.typing import ArrayLike
 
@@ -32,18 +32,20 @@ def fit_path(X: ArrayLike, y: ArrayLike, **options: Unpack[FitOptions]) -> Solut
     Raises:
         ValueError: as :func:`fit` does, and if ``l2`` is not a vector.
 
+    >>> import jax.numpy as jnp
     >>> import jaxlogreg as jlr
     >>> X, y = jnp.array([[-2.0], [-1.0], [0.5], [1.0], [2.0]]), jnp.array([0, 1, 0, 1, 1])
     >>> jlr.fit_path(X, y, l2=jnp.array([1.0, 0.1, 0.01])).params.coef.shape
     (3, 1)
     """
     X = as_design(X)
-    shape = jnp.shape(options.get("l2", 0.0))
+    l2 = options.get("l2", 0.0)
+    shape = l2.shape if isinstance(l2, jax.Array) else np.shape(l2)
     if len(shape) != 1 or shape[0] == 0:
         raise ValueError(f"l2 must be a vector of penalties, got shape {shape}; for a single one use fit")
-    data = as_data(X, options, lanes=shape)
-    data = replace(data, y=as_binary_labels(y, X, data.sample_weight))
-    return _fit_lanes(data, *fit_settings(options, data, X.shape[1] + data.intercept <= NEWTON_MAX_WEIGHTS))
+    data = as_data(X, y, as_binary_labels, options, lanes=shape)
+    few = X.shape[1] + data.intercept <= NEWTON_MAX_WEIGHTS
+    return _fit_lanes(data, *fit_settings(options, data, prefer_newton=few))
 
 
 @jax.jit

@@ -2,6 +2,7 @@
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import Array
 from jax.typing import ArrayLike
 
@@ -27,10 +28,10 @@ def decision_function(params: Params, X: ArrayLike) -> Array:
     Raises:
         ValueError: if ``X`` is not ``(m, n)`` with the ``n`` of the parameters, or not finite.
     """
-    X = as_design(X)
+    X = jnp.asarray(as_design(X))
     if X.shape[1] != params.coef.shape[-1]:
         raise ValueError(f"X must have the {params.coef.shape[-1]} columns the model was fitted on, got {X.shape[1]}")
-    dtype = jnp.promote_types(X.dtype, params.coef.dtype)
+    dtype = np.promote_types(X.dtype, params.coef.dtype)
     margins = Dense(X.astype(dtype)).mv(params.coef.astype(dtype)) + params.intercept.astype(dtype)[..., None]
     return margins if params.kind == "binary" else jnp.swapaxes(margins, -1, -2)
 

@@ -59,7 +59,10 @@ class Coordinates:
         """
         blocks = self._blocks(gradient) * self.scale[None]
         user = jnp.abs(blocks + self.mean[None] * blocks[:, -1:]) / self.rms[None]
-        return jnp.max(jnp.maximum(jnp.abs(blocks) / self.deviation[None], user)), jnp.max(user)
+        strict = jnp.maximum(jnp.abs(blocks) / self.deviation[None], user)
+        # NaN and infinity are looked for: in a batch, XLA's max on a CPU passes over NaN.
+        finite = jnp.all(jnp.isfinite(strict))
+        return jnp.where(finite, jnp.max(strict), jnp.nan), jnp.where(finite, jnp.max(user), jnp.nan)
 
     def _blocks(self, w: Array) -> Array:
         return w.reshape(-1, self.mean.shape[0])
@@ -67,7 +70,6 @@ class Coordinates:
 
 def choose_coordinates(problem: Problem, w: Array, standardize: bool) -> tuple[Problem, Coordinates]:
     """The problem in the solver's coordinates, and the way there and back."""
-    per_class = isinstance(problem.linear_map, PerClass)
     base = problem.linear_map.base if isinstance(problem.linear_map, PerClass) else problem.linear_map
     if isinstance(base, Identity):
         one = jnp.ones_like(w)
@@ -75,17 +77,21 @@ def choose_coordinates(problem: Problem, w: Array, standardize: bool) -> tuple[P
     weights = problem.loss.row_weights()
     if weights is None:
         weights = jnp.full((base.shape[0],), 1.0 / base.shape[0], w.dtype)
-    centred = isinstance(base, WithIntercept)
-    mean, variance = (base.base if isinstance(base, WithIntercept) else base).moments(weights)
+    columns = base.base if isinstance(base, WithIntercept) else base
+    mean, variance = columns.moments(weights)
     square = variance + mean * mean
-    if not centred:
+    penalty = jnp.max(problem.penalty.diagonal(w).reshape(-1, base.shape[1]), axis=0)
+    if isinstance(base, WithIntercept):
+        centred = penalty[-1] == 0.0  # only a free intercept can undo it
+        mean, variance = jnp.where(centred, mean, 0.0), jnp.where(centred, variance, square)
+    else:
         mean, variance = jnp.zeros_like(mean), square
     # A constant column has no deviation to scale by.
     constant = variance <= (8.0 * float(jnp.finfo(w.dtype).eps)) ** 2 * square
     square = jnp.where(square > 0.0, square, 1.0)
     deviation, rms = jnp.sqrt(jnp.where(constant, square, variance)), jnp.sqrt(square)
-    if centred:
-        one = jnp.ones((1,), w.dtype)
+    one = jnp.ones((1,), w.dtype)
+    if isinstance(base, WithIntercept):
         mean = jnp.concatenate([mean, 0.0 * one])
         deviation, rms = jnp.concatenate([deviation, one]), jnp.concatenate([rms, one])
     if not standardize:
@@ -93,12 +99,12 @@ def choose_coordinates(problem: Problem, w: Array, standardize: bool) -> tuple[P
 
     # With the penalty's curvature in the scale, the Hessian's diagonal is about the same everywhere.
     bound = problem.loss.curvature_bound or 1.0
-    penalty = jnp.max(problem.penalty.diagonal(w).reshape(-1, base.shape[1]), axis=0)
     scale = jnp.sqrt(deviation * deviation + penalty / bound)
     if isinstance(base, WithIntercept):
-        changed: LinearMap = WithIntercept(Standardized(base.base, mean[:-1], scale[:-1]))
+        scale = jnp.concatenate([scale[:-1], one])
+        changed: LinearMap = WithIntercept(Standardized(columns, mean[:-1], scale[:-1]))
     else:
-        changed = Standardized(base, mean, scale)
+        changed = Standardized(columns, mean, scale)
     if isinstance(problem.linear_map, PerClass):
         changed = PerClass(changed, problem.linear_map.num_classes)
     tiled = jnp.tile(scale, w.shape[0] // scale.shape[0])

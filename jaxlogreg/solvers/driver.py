@@ -10,7 +10,7 @@ afresh, and only that gradient may say CONVERGED; if it does not, the loop goes 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 import jax
 import jax.numpy as jnp
@@ -20,7 +20,7 @@ from jax.flatten_util import ravel_pytree
 from jax.tree_util import register_dataclass
 from jax.typing import ArrayLike
 
-from ..concrete import is_concrete
+from ..concrete import as_scalar, is_concrete
 from ..implicit import solution_tangent
 from ..linear_maps import Identity
 from ..losses import FunctionLoss
@@ -36,24 +36,11 @@ __all__ = ["Solver", "default_tol", "iterate", "minimize", "settings", "solve"]
 class Solver(Protocol):
     """What the driver asks of a solver. A solver is a pytree whose leaves are traced numbers."""
 
-    @property
-    def default_max_steps(self) -> int: ...
-
-    @property
-    def patience(self) -> int:
-        """Steps without progress, near the rounding floor, after which a fit has stalled."""
-        ...
-
-    @property
-    def passes_at_start(self) -> int: ...
-
-    @property
-    def passes_per_step(self) -> int: ...
-
-    @property
-    def standardizes(self) -> bool:
-        """Whether it works in standardised coordinates."""
-        ...
+    default_max_steps: ClassVar[int]
+    patience: ClassVar[int]  # steps without progress, near the rounding floor, after which a fit has stalled
+    passes_at_start: ClassVar[int]  # reads of the data in init
+    passes_per_step: ClassVar[int]
+    standardizes: ClassVar[bool]  # whether it works in standardised coordinates
 
     def init(self, problem: Problem, point: Point) -> Any: ...
 
@@ -91,8 +78,8 @@ def minimize(
 
     >>> quadratic = lambda x: jnp.sum((x["a"] - 3.0) ** 2) + (x["b"] + 1.0) ** 2
     >>> solution = minimize(quadratic, {"a": jnp.zeros(2), "b": jnp.zeros(())})
-    >>> [float(leaf) for leaf in solution.params["a"]]
-    [3.0, 3.0]
+    >>> solution.params["a"].round(4)
+    Array([3., 3.], dtype=float32)
     """
     init = _floating(init)
     dtype = jnp.result_type(*jax.tree.leaves(init))
@@ -133,8 +120,8 @@ def iterate(
     yield _report(task, run, restore)
     while not bool(run.verified):
         run = _advance(task, run, tol, max_steps)
-        if int(run.status) != Status.RUNNING:
-            run = _verify(task, run, tol, max_steps)
+        running = int(run.status) == Status.RUNNING
+        run = _evaluate(task, run) if running else _verify(task, run, tol, max_steps)
         yield _report(task, run, restore)
 
 
@@ -175,8 +162,8 @@ def solve(solver: Solver, problem: Problem, init: Array, tol: Array, max_steps: 
 def _solve_jvp(primals: tuple[Any, ...], tangents: tuple[Any, ...]) -> tuple[Solution, Solution]:
     solution = solve(*primals)
     dw, dvalue = solution_tangent(primals[1], tangents[1], solution.params)
-    # Separated data have no minimiser, and so no derivative of one.
-    dw = jnp.where(solution.status == int(Status.SEPARABLE), jnp.nan, dw)
+    # Separated data have no minimiser, and so no derivative of one; as a factor, in reverse mode too.
+    dw = dw * jnp.where(solution.status == int(Status.SEPARABLE), jnp.nan, 1.0).astype(dw.dtype)
     return solution, replace(jax.tree.map(_zero_tangent, solution), params=dw, value=dvalue)
 
 
@@ -266,6 +253,12 @@ def _advance(task: _Task, run: _Run, tol: Array, max_steps: Array) -> _Run:
 
 
 @jax.jit
+def _evaluate(task: _Task, run: _Run) -> _Run:
+    """With the value at carried margins, which the steps themselves do not need."""
+    return replace(run, value=task.problem.value_at(run.point.w, run.point.z))
+
+
+@jax.jit
 def _verify(task: _Task, run: _Run, tol: Array, max_steps: Array) -> _Run:
     """Everything afresh from the weights alone: only this gradient may say CONVERGED."""
     point = task.problem.point(run.point.w)
@@ -275,7 +268,7 @@ def _verify(task: _Task, run: _Run, tol: Array, max_steps: Array) -> _Run:
     # Before a step is made there is no reason to be content with less than the strict measure.
     converged = jnp.where(run.num_steps == 0, strict_kkt, kkt) <= tol
     status = _first(
-        (~jnp.isfinite(kkt), Status.NONFINITE),
+        (~(jnp.isfinite(kkt) & jnp.isfinite(value)), Status.NONFINITE),
         (converged, Status.CONVERGED),
         (ended, run.status),
         (run.num_steps >= max_steps, Status.MAX_STEPS),
@@ -344,13 +337,13 @@ def settings(
     dtype: Any, solver: Solver, tol: ArrayLike | None, max_steps: ArrayLike | None
 ) -> tuple[Solver, Array, Array]:
     """Settings as arrays: numbers given as int, float or array then share one compilation."""
-    solver = jax.tree.map(lambda leaf: jnp.asarray(leaf, dtype), solver)
+    solver = jax.tree.map(lambda leaf: as_scalar(leaf, dtype), solver)
     tol = default_tol(dtype) if tol is None else tol
     max_steps = solver.default_max_steps if max_steps is None else max_steps
     for name, value in (("tol", tol), ("max_steps", max_steps)):
         if is_concrete(value) and not np.all(np.asarray(value) >= 0):
             raise ValueError(f"{name} must be at least 0, got {value}")
-    return solver, jnp.asarray(tol, dtype), jnp.asarray(max_steps, jnp.int32)
+    return solver, as_scalar(tol, dtype), as_scalar(max_steps, np.int32)
 
 
 def _floating(init: Any) -> Any:

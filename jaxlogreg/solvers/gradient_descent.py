@@ -74,7 +74,7 @@ class GradientDescent:
         return cls(data[0] if rule is None else rule, acceleration)
 
     def init(self, problem: Problem, point: Point) -> _Momentum:
-        return _Momentum(self._step_size(problem, point.w), point.w, point.z, jnp.zeros((), point.w.dtype))
+        return _Momentum(self.step_size(problem, point.w), point.w, point.z, jnp.zeros((), point.w.dtype))
 
     def advance(self, problem: Problem, point: Point, state: _Momentum) -> tuple[Point, _Momentum, Array]:
         w = point.w - state.step * point.gradient
@@ -87,9 +87,12 @@ class GradientDescent:
             next_w, next_z = w + beta * (w - state.w), z + beta * (z - state.z)
         return problem.point_at(next_w, next_z), _Momentum(state.step, w, z, age), jnp.zeros((), bool)
 
-    def _step_size(self, problem: Problem, w: Array) -> Array:
+    def step_size(self, problem: Problem, w: Array) -> Array:
+        """The step for this problem; ``w`` gives the weights' shape and dtype."""
         if not isinstance(self.step, str):
             return jnp.asarray(self.step, w.dtype)
+        if self.step not in ("lipschitz", "yedida_saha"):
+            raise ValueError(f"step must be 'lipschitz', 'yedida_saha' or a number, got {self.step!r}")
         weights, bound = problem.loss.row_weights(), problem.loss.curvature_bound
         if weights is None or bound is None:
             raise ValueError(

@@ -58,7 +58,7 @@ def search(problem: Problem, point: Point, direction: Array) -> tuple[Point, Arr
         value, residual = problem.loss.value_and_residual(point.z + t * step_margins)
         slope = jnp.vdot(residual, step_margins) + jnp.vdot(problem.penalty.gradient(w), direction)
         descended = jnp.isfinite(slope)
-        if value is not None:
+        if value is not None and point.value is not None:
             value = value + problem.penalty.value(w)
             descended &= value <= point.value + VALUE_FRACTION * t * slope_at_0 + slack
         accepted = descended & (jnp.abs(slope) <= SLOPE_FRACTION * jnp.abs(slope_at_0))
@@ -81,8 +81,11 @@ def search(problem: Problem, point: Point, direction: Array) -> tuple[Point, Arr
     t = jnp.where(trial.accepted, trial.t, 0.0)
     w = point.w + t * direction
     gradient = problem.gradient_at(w, trial.residual)
-    value = None if trial.value is None else jnp.where(trial.accepted, trial.value, point.value)
-    return Point(w, point.z + t * step_margins, jnp.where(trial.accepted, gradient, point.gradient), value), trial.accepted
+    value = point.value
+    if value is not None and trial.value is not None:
+        value = jnp.where(trial.accepted, trial.value, value)
+    gradient = jnp.where(trial.accepted, gradient, point.gradient)
+    return Point(w, point.z + t * step_margins, gradient, value), trial.accepted
 
 
 def _next(low: Array, low_slope: Array, high: Array, high_slope: Array, count: Array) -> Array:

@@ -62,7 +62,8 @@ class LBFGS:
         new, found = search(problem, point, -self._apply(state, point.gradient))
         # A failed search forgets the pairs and tries the gradient next; failing that too, it is over.
         failed = ~found & jnp.all(state.inverse_curvature == 0.0)
-        state = _where(found, self._remember(state, new.w - point.w, new.gradient - point.gradient), self._forget(point.w))
+        remembered = self._remember(state, new.w - point.w, new.gradient - point.gradient)
+        state = _where(found, remembered, self._forget(point.w))
         return new, state, failed
 
     def _forget(self, w: Array) -> _Memory:

@@ -1,0 +1,143 @@
+"""Fits equal the numbers that R's glm prints, on raw columns (hundreds beside units)."""
+
+import json
+
+import jax
+import numpy as np
+import pytest
+from conftest import DATA, X64, columns, read_rows
+
+import jaxlogreg as jlr
+
+SOLVERS = [None, jlr.Newton(), jlr.LBFGS()]
+
+
+def grouped(columns_of_groups, successes, trials):
+    """Binomial counts as two weighted rows a group: the successes and the failures."""
+    X = np.concatenate([columns_of_groups, columns_of_groups])
+    y = np.concatenate([np.ones(len(successes)), np.zeros(len(successes))])
+    return X, y, np.concatenate([successes, trials - successes])
+
+
+def admissions(as_factor):
+    rows = read_rows("ucla_admissions/data.csv")
+    rank = columns(rows, "rank")
+    ranks = (rank == [2, 3, 4]).astype(float) if as_factor else rank
+    return np.hstack([columns(rows, "gre", "gpa"), ranks]), columns(rows, "admit")[:, 0], None
+
+
+def spector():
+    rows = read_rows("spector/data.csv")
+    return columns(rows, "GPA", "TUCE", "PSI"), columns(rows, "GRADE")[:, 0], None
+
+
+def challenger():
+    rows = read_rows("challenger/data.csv")
+    return columns(rows, "Temperature"), columns(rows, "fail")[:, 0], None
+
+
+def challenger_counts():
+    rows = read_rows("challenger/data.csv")
+    return grouped(columns(rows, "Temperature"), columns(rows, "Total")[:, 0], 6)
+
+
+def shuttle_counts(*names):
+    rows = [row for row in read_rows("challenger/spaceshuttle_vcd.csv") if row["nFailures"] not in ("NA", "")]
+    return grouped(columns(rows, *names), columns(rows, "nFailures")[:, 0], 6)
+
+
+def donner45(interaction):
+    rows = read_rows("donner/data.csv")
+    age, female = columns(rows, "age")[:, 0], np.array([float(row["sex"] == "Female") for row in rows])
+    X = np.stack([age, female, age * female][: 2 + interaction], axis=1)
+    return X, columns(rows, "survived")[:, 0], None
+
+
+def donner90(quadratic):
+    rows = read_rows("donner/donner90.csv")
+    age, male = columns(rows, "age")[:, 0], np.array([float(row["sex"] == "Male") for row in rows])
+    X = np.stack([age, age**2, male] if quadratic else [age, male], axis=1)
+    return X, columns(rows, "survived")[:, 0], None
+
+
+def pima(train_only):
+    rows = [row for row in read_rows("pima_mass/data.csv") if row["set"] == "tr" or not train_only]
+    return columns(rows, "npreg", "glu", "bp", "skin", "bmi", "ped", "age"), columns(rows, "type")[:, 0], None
+
+
+MODELS = {
+    ("ucla_admissions", "rank_numeric"): lambda: admissions(False),
+    ("ucla_admissions", "rank_as_factor"): lambda: admissions(True),
+    ("spector", "main"): spector,
+    ("challenger", "any_distress_DAAG"): challenger,
+    ("challenger", "grouped_DAAG"): challenger_counts,
+    ("challenger", "grouped_vcd_SpaceShuttle"): lambda: shuttle_counts("Temperature"),
+    ("challenger", "grouped_vcd_temp_pressure"): lambda: shuttle_counts("Temperature", "Pressure"),
+    ("donner", "sleuth45"): lambda: donner45(False),
+    ("donner", "sleuth45_interaction"): lambda: donner45(True),
+    ("donner", "vcdExtra90"): lambda: donner90(False),
+    ("donner", "vcdExtra90_quadratic"): lambda: donner90(True),
+    ("pima_mass", "train"): lambda: pima(True),
+    ("pima_mass", "all532"): lambda: pima(False),
+}
+
+
+def reference(dataset, model):
+    return json.loads((DATA / dataset / "reference.json").read_text())["models"][model]["ml"]
+
+
+@pytest.mark.parametrize(("dataset", "model"), MODELS)
+def test_coefficients_equal_glm(dataset, model, dtype):
+    X, y, weight = MODELS[dataset, model]()
+    expected = np.array(list(reference(dataset, model)["coefficients"].values()))
+    for solver in SOLVERS if X64 else SOLVERS[:1]:
+        solution = jlr.fit(X.astype(dtype), y, sample_weight=weight, solver=solver).raise_if_failed()
+        found = np.append(solution.params.intercept, solution.params.coef)
+        np.testing.assert_allclose(found, expected, rtol=1e-7 if X64 else 2e-4)
+
+
+@pytest.mark.parametrize(("dataset", "model"), [("ucla_admissions", "rank_as_factor"), ("spector", "main")])
+def test_log_likelihood_equals_glm(dataset, model, dtype):
+    X, y, _ = MODELS[dataset, model]()
+    solution = jlr.fit(X.astype(dtype), y)
+    log_likelihood = -len(y) * float(solution.value)
+    np.testing.assert_allclose(log_likelihood, reference(dataset, model)["loglik"], rtol=1e-12 if X64 else 1e-5)
+
+
+def test_softmax_equals_stata_on_party_identification(dtype):
+    rows = read_rows("anes96/data.csv")
+    X = columns(rows, "logpopul", "selfLR", "age", "educ", "income").astype(dtype)
+    labels = columns(rows, "PID")[:, 0].astype(int)
+    expected = np.array(reference("anes96", "mnlogit_base0")["coefficients"])
+    for solver in SOLVERS if X64 else SOLVERS[:1]:
+        solution = jlr.fit_softmax(X, labels, 7, solver=solver).raise_if_failed()
+        weights = np.column_stack([solution.params.coef, solution.params.intercept])
+        np.testing.assert_allclose(weights.sum(axis=0), 0.0, atol=1e-12 if X64 else 1e-5)
+        np.testing.assert_allclose((weights - weights[0])[1:], expected, rtol=1e-6 if X64 else 2e-2)
+
+
+def test_yedida_saha_rate_and_accuracy_equal_the_authors_notebook(dtype):
+    # The notebook divides every column, that of ones too, by its sum; iris classes 0 and 1, tumour data.
+    iris = columns(read_rows("iris/data.csv"), *read_rows("iris/data.csv")[0])[:100]
+    tumour = np.loadtxt(DATA.parent.parent / "examples/data/breast_cancer_wdbc.csv", delimiter=",", skiprows=1)
+    for table, rate in ((iris, 830.2253199119325), (tumour, 4280.227670674596)):
+        X, y = np.column_stack([np.ones(len(table)), table[:, :-1]]), table[:, -1].astype(dtype)
+        X = (X / X.sum(axis=0)).astype(dtype)
+        problem = jlr.Problem(jlr.losses.BinaryCrossEntropy.create(jax.numpy.asarray(y)), jlr.Dense(X), jlr.NoPenalty())
+        solver = jlr.GradientDescent("yedida_saha")
+        np.testing.assert_allclose(
+            solver.step_size(problem, jax.numpy.zeros(X.shape[1], dtype)), rate, rtol=1e-13 if X64 else 1e-5
+        )
+    solution = jlr.fit(X, y, intercept=False, solver=solver, max_steps=100)
+    assert solution.status == jlr.Status.MAX_STEPS
+    accuracy = np.mean(np.asarray(jlr.predict(solution.params, X)) == y)
+    assert 0.905 <= accuracy <= 0.907
+
+
+def test_yedida_saha_diverges_on_raw_columns_and_says_so(dtype):
+    X, y, _ = admissions(False)
+    solution = jlr.fit(X.astype(dtype), y, solver=jlr.GradientDescent("yedida_saha"), max_steps=2000)
+    assert solution.status == jlr.Status.MAX_STEPS
+    assert solution.value > 100 * solution.initial_value
+    assert "it diverged" in solution.message
+    assert "step='lipschitz'" in solution.message
