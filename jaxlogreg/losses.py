@@ -316,7 +316,8 @@ class SoftmaxCrossEntropy(MarginLoss):
     def separates(self, z: Array) -> Array:
         own = jnp.sum(self.targets * z, axis=0)
         other = jnp.max(jnp.where(self.targets > 0.0, -jnp.inf, z), axis=0)
-        return jnp.all((own > other) | (self.weight == 0.0))
+        one_class = jnp.max(self.targets, axis=0) == 1.0
+        return jnp.all((one_class & (own > other)) | (self.weight == 0.0))
 
     def dual(self, residual: Array, balanced: bool) -> tuple[Array, Array]:
         p = self.targets + _per_weight(residual, self.weight[None])

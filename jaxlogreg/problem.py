@@ -80,10 +80,7 @@ class Problem:
 
     def point(self, w: Array) -> Point:
         """``w`` with margins and gradient computed afresh: two reads of the data."""
-        return self.point_at(w, self.linear_map.mv(w))
-
-    def point_at(self, w: Array, z: Array) -> Point:
-        """``w`` with carried margins ``z``, and the gradient there: one ``Aᵀ r``."""
+        z = self.linear_map.mv(w)
         value, residual = self.loss.value_and_residual(z)
         if value is not None:
             value = value + self.penalty.value(w)

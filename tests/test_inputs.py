@@ -56,7 +56,10 @@ def cases(**named):
 
 
 BAD_X = cases(
-    vector=(np.zeros(M), r"X must have two axes \(rows, columns\), got shape \(8,\).*X\.reshape\(-1, 1\).*X\[None, :\]"),
+    vector=(
+        np.zeros(M),
+        r"X must have two axes \(rows, columns\), got shape \(8,\).*X\.reshape\(-1, 1\).*X\[None, :\]",
+    ),
     three_axes=(np.zeros((M, N, 1)), r"X must have two axes \(rows, columns\), got shape \(8, 2, 1\)"),
     number=(1.0, r"X must have two axes"),
     no_rows=(np.zeros((0, N)), r"X must have at least one row and one column, got shape \(0, 2\)"),
@@ -116,7 +119,10 @@ def test_bad_binary_labels_are_an_error(model, bad, message):
 @class_models
 @cases(
     too_few=(LABELS[:-1], r"labels must have one entry for each of the 8 rows of X, got shape \(7,\)"),
-    one_hot=(np.eye(K, dtype=int)[LABELS], r"labels must have one entry for each of the 8 rows of X, got shape \(8, 3\)"),
+    one_hot=(
+        np.eye(K, dtype=int)[LABELS],
+        r"labels must have one entry for each of the 8 rows of X, got shape \(8, 3\)",
+    ),
     too_large=(LABELS + 1, r"labels must be integers 0 to 2 \(num_classes is 3\), got .*3.*np\.unique"),
     negative=(LABELS - 1, r"labels must be integers 0 to 2 .*, got .*-1"),
     fraction=(with_entry(LABELS, 3, 0.5), r"labels must be integers 0 to 2 .*, got .*0\.5"),

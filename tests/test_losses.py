@@ -183,6 +183,20 @@ def test_labels_may_be_integers_or_booleans():
         assert_array_equal(losses.binary_cross_entropy(w, X, np.asarray(y).astype(dtype)), expected)
 
 
+def test_features_may_be_integers():
+    X, y = jnp.array([[1, 3], [2, -1]]), [0, 1]
+    with jax.numpy_dtype_promotion("standard"):
+        assert_allclose(losses.binary_cross_entropy(jnp.zeros(2, DTYPE), X, y), np.log(2.0), rtol=8 * EPS)
+        gradient = losses.binary_cross_entropy_gradient(jnp.zeros(2, DTYPE), X, y)
+    assert_allclose(gradient, [-0.25, 1.0], rtol=8 * EPS)
+
+
+def test_derivative_with_respect_to_a_label_is_minus_its_margin():
+    w, X, y = example()
+    gradient = jax.grad(lambda y: losses.binary_cross_entropy(w, X, y))(y)
+    assert_allclose(gradient, -(exact(X) @ exact(w)) / 40, **TOL)
+
+
 # Softmax cross-entropy as a function of (W, X, labels)
 
 

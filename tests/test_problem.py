@@ -29,7 +29,7 @@ def exact(x):
 
 
 RNG = np.random.default_rng(0)
-X = array(RNG.normal(size=(M, N)) + [0.0, 1.0, -2.0])
+X = array(RNG.normal(size=(M, N)) + np.array([0.0, 1.0, -2.0]))
 Y = array(RNG.random(M) < 0.35)
 TARGETS = array(np.eye(K)[:, RNG.choice(K, M, p=[0.6, 0.3, 0.1])])
 WEIGHT = array(RNG.uniform(0.2, 3.0, M) * (np.arange(M) % 6 > 0))
@@ -65,7 +65,9 @@ def example(kind, intercept, rich):
             rows = logsumexp(z, axis=0) - np.sum(exact(TARGETS) * z, axis=0)
         else:
             z = A @ w + o
-            rows = np.logaddexp(0.0, z) - exact(Y) * z if kind == "binary" else (z - exact(Y)) ** 2 + 0.1 * np.sin(5 * z)
+            rows = (
+                np.logaddexp(0.0, z) - exact(Y) * z if kind == "binary" else (z - exact(Y)) ** 2 + 0.1 * np.sin(5 * z)
+            )
         return np.average(rows, weights=weight) + float(array(L2)) / 2 * np.sum(exact(factor) * w * w)
 
     return jlr.Problem(loss, linear_map, jlr.L2(array(L2), factor)), objective

@@ -25,7 +25,7 @@ def assert_same(lanes, fits):
 )
 def test_a_sweep_of_30_penalties_equals_the_loop(solver, tol, tumour):
     X, y = tumour
-    l2s = jnp.logspace(-4, 1, 30, dtype=X.dtype)
+    l2s = jnp.logspace(-4 if X64 else -2, 1, 30, dtype=X.dtype)
     loop = [jlr.fit(X, y, l2=l2, solver=solver, tol=tol) for l2 in l2s]
     by_vmap = jax.vmap(lambda l2: jlr.fit(X, y, l2=l2, solver=solver, tol=tol))(l2s)
     by_path = jlr.fit_path(X, y, l2=l2s, solver=solver, tol=tol)
@@ -108,7 +108,7 @@ def test_vmapped_jitted_gradients_equal_single_ones(made, dtype):
 
 @pytest.mark.parametrize("fit", [jlr.fit_one_vs_all, jlr.fit_softmax], ids=["one_vs_all", "softmax"])
 def test_derivatives_of_classes_equal_central_differences(fit, made, dtype):
-    X, _, _ = made
+    X = (made[0] - made[0].mean(axis=0)) / made[0].std(axis=0)
     labels = np.random.default_rng(5).integers(0, 3, len(X))
 
     def function(l2, offset):
@@ -120,7 +120,8 @@ def test_derivatives_of_classes_equal_central_differences(fit, made, dtype):
     function = jax.jit(function)
     step, direction = (1e-5 if X64 else 1e-2), jnp.sign(offset)
     slopes = jax.jit(jax.grad(function, argnums=(0, 1)))(l2, offset)
-    by_l2 = (function(l2 + 0.1 * step, offset) - function(l2 - 0.1 * step, offset)) / (0.2 * step)
+    l2_step = 1e-6 if X64 else 5e-3
+    by_l2 = (function(l2 + l2_step, offset) - function(l2 - l2_step, offset)) / (2 * l2_step)
     by_offset = (function(l2, offset + step * direction) - function(l2, offset - step * direction)) / (2 * step)
     np.testing.assert_allclose(slopes[0], by_l2, rtol=1e-6 if X64 else 5e-2)
     np.testing.assert_allclose(jnp.vdot(slopes[1], direction), by_offset, rtol=1e-6 if X64 else 2e-2)

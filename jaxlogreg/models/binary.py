@@ -143,6 +143,11 @@ def as_data(
 ) -> FitData:
     """Every argument checked and converted: labels by ``as_labels``, ``l2`` of shape ``lanes``,
     ``init`` with the leading axis ``classes``, ``offset`` with the trailing axis ``offset_classes``."""
+    unknown = options.keys() - FitOptions.__annotations__.keys()
+    if unknown:
+        raise TypeError(
+            f"unexpected keyword argument {min(unknown)!r}; the options are {', '.join(FitOptions.__annotations__)}"
+        )
     m, n = X.shape
     weight, factor = options.get("sample_weight"), options.get("penalty_factor")
     weight = None if weight is None else as_nonnegative("sample_weight", weight, X.dtype, (m,))

@@ -62,16 +62,12 @@ def as_binary_labels(value: ArrayLike, X: Array, sample_weight: Array | None) ->
 
 def as_class_labels(num_classes: int, value: ArrayLike, X: Array, sample_weight: Array | None) -> Array:
     """Integer labels ``0 .. num_classes - 1`` as an int32 array ``(m,)``, with every class present."""
-    if is_concrete(value):
-        values = np.asarray(value)
-        wrong = values.astype(object).ravel() if values.dtype.kind not in "biuf" else values[values != np.floor(values)]
-        if wrong.size == 0:
-            wrong = values[(values < 0) | (values >= num_classes)]
-        if wrong.size:
-            raise ValueError(
-                f"labels must be integers 0 to {num_classes - 1} (num_classes is {num_classes}), got {wrong[0]!r}; "
-                "recode them, as np.unique(labels, return_inverse=True)[1]"
-            )
+    wrong = _wrong_labels(value, num_classes) if is_concrete(value) else []
+    if len(wrong):
+        raise ValueError(
+            f"labels must be integers 0 to {num_classes - 1} (num_classes is {num_classes}), got {wrong[0]!r}; "
+            "recode them, as np.unique(labels, return_inverse=True)[1]"
+        )
     labels = _rows("labels", _as_array("labels", value, jnp.int32), X)
     if is_concrete(labels):
         values = np.asarray(labels)
@@ -167,6 +163,17 @@ def _rows(name: str, array: Array, X: Array) -> Array:
         raise ValueError(f"{name} must have one entry for each of the {X.shape[0]} rows of X, got shape {array.shape}")
     _check_finite(name, array, "; drop these rows")
     return array
+
+
+def _wrong_labels(value: ArrayLike, num_classes: int) -> Any:
+    """The labels, flat, that are no integers in range."""
+    try:
+        values = np.asarray(value).ravel()
+    except ValueError:  # rows of different lengths
+        return [value]
+    if values.dtype.kind not in "biuf":
+        return values
+    return values[~((values == np.floor(values)) & (values >= 0) & (values < num_classes))]
 
 
 def _counted(sample_weight: Array | None, shape: tuple[int, ...]) -> np.ndarray:

@@ -28,11 +28,10 @@ __all__ = ["GradientDescent"]
 @register_dataclass
 @dataclass(frozen=True)
 class _Momentum:
-    """The step, and the last iterate before momentum was added to it."""
+    """The step, the last iterate before momentum was added to it, and the steps since a restart."""
 
     step: Array
     w: Array
-    z: Array
     age: Array
 
 
@@ -74,18 +73,18 @@ class GradientDescent:
         return cls(data[0] if rule is None else rule, acceleration)
 
     def init(self, problem: Problem, point: Point) -> _Momentum:
-        return _Momentum(self.step_size(problem, point.w), point.w, point.z, jnp.zeros((), point.w.dtype))
+        return _Momentum(self.step_size(problem, point.w), point.w, jnp.zeros((), point.w.dtype))
 
     def advance(self, problem: Problem, point: Point, state: _Momentum) -> tuple[Point, _Momentum, Array]:
         w = point.w - state.step * point.gradient
-        z = point.z - state.step * problem.linear_map.mv(point.gradient)
-        next_w, next_z, age = w, z, state.age
+        next_w, age = w, state.age
         if self.acceleration:
             uphill = jnp.vdot(point.gradient, w - state.w) > 0.0
             age = jnp.where(uphill, 0.0, state.age + 1.0)
-            beta = age / (age + 3.0)
-            next_w, next_z = w + beta * (w - state.w), z + beta * (z - state.z)
-        return problem.point_at(next_w, next_z), _Momentum(state.step, w, z, age), jnp.zeros((), bool)
+            next_w = w + age / (age + 3.0) * (w - state.w)
+        # Margins are computed afresh, for the same two reads: carried through thousands of steps with
+        # momentum, their rounding errors would add up quadratically.
+        return problem.point(next_w), _Momentum(state.step, w, age), jnp.zeros((), bool)
 
     def step_size(self, problem: Problem, w: Array) -> Array:
         """The step for this problem; ``w`` gives the weights' shape and dtype."""
