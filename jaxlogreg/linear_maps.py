@@ -24,6 +24,10 @@ __all__ = ["Dense", "Identity", "LinearMap", "PerClass", "Standardized", "WithIn
 BLOCK_ROWS = 2048
 
 
+# Full precision where a GPU would otherwise round float32 factors to fewer bits.
+EXACT = lax.Precision.HIGHEST
+
+
 class LinearMap:
     """A matrix known by its products. Subclasses give ``shape``, ``mv``, ``rmv`` and ``rows``."""
 
@@ -68,7 +72,11 @@ class LinearMap:
 
     def gram(self, s: Array) -> Array:
         """``Aᵀ diag(s) A``, ``(n, n)``."""
-        return self.sum_over_rows(lambda rows, s: jnp.einsum("bi,bj->ij", s[:, None] * rows, rows), s)
+
+        def term(rows: Array, s: Array) -> Array:
+            return jnp.einsum("bi,bj->ij", s[:, None] * rows, rows, precision=EXACT)
+
+        return self.sum_over_rows(term, s)
 
     def moments(self, s: Array) -> tuple[Array, Array]:
         """Mean and variance of each column under row weights ``s`` that sum to one."""
@@ -79,7 +87,7 @@ class LinearMap:
 
         def term(rows: Array, s: Array) -> Array:
             deviation = rows - centre[None, :]
-            return jnp.stack([s @ deviation, s @ (deviation * deviation)])
+            return jnp.stack([jnp.matmul(s, x, precision=EXACT) for x in (deviation, deviation * deviation)])
 
         shift, square = self.sum_over_rows(term, s)
         return centre + shift, jnp.maximum(square - shift * shift, 0.0)
@@ -98,10 +106,10 @@ class Dense(LinearMap):
         return m, n
 
     def mv(self, w: Array) -> Array:
-        return lax.dot_general(w, self.matrix, (((w.ndim - 1,), (1,)), ((), ())))
+        return lax.dot_general(w, self.matrix, (((w.ndim - 1,), (1,)), ((), ())), precision=EXACT)
 
     def rmv(self, r: Array) -> Array:
-        return lax.dot_general(r, self.matrix, (((r.ndim - 1,), (0,)), ((), ())))
+        return lax.dot_general(r, self.matrix, (((r.ndim - 1,), (0,)), ((), ())), precision=EXACT)
 
     def rows(self, start: Array | int, size: int) -> Array:
         if size == self.matrix.shape[0]:
@@ -160,6 +168,9 @@ class Standardized(LinearMap):
     def rmv(self, r: Array) -> Array:
         centred = self.base.rmv(r) - _as_row(self.mean, r) * jnp.sum(r, axis=-1, keepdims=True)
         return centred / _as_row(self.scale, r)
+
+    def intercept_mask(self) -> np.ndarray:
+        return self.base.intercept_mask()
 
     def rows(self, start: Array | int, size: int) -> Array:
         return (self.base.rows(start, size) - self.mean[None, :]) / self.scale[None, :]

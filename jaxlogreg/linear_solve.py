@@ -28,8 +28,10 @@ def solve_descent(H: Array, b: Array) -> Array:
     scale = _unit_diagonal(H)
     values, vectors = jnp.linalg.eigh(H * scale[:, None] * scale[None, :])
     size = jnp.abs(values)
-    keep = size > _rounding(b) * jnp.max(size)
-    return scale * (vectors @ jnp.where(keep, ((b * scale) @ vectors) / jnp.where(keep, size, 1.0), 0.0))
+    # Flat directions are not left out, for the gradient may point along them; H = 0 gives b itself.
+    floor = float(jnp.finfo(b.dtype).eps) ** 0.75 * jnp.max(size)
+    size = jnp.where(floor > 0.0, jnp.maximum(size, floor), 1.0)
+    return scale * (vectors @ (((b * scale) @ vectors) / size))
 
 
 def _unit_diagonal(H: Array) -> Array:
@@ -70,8 +72,8 @@ def _factorise(H: Array, b: Array) -> Array:
     sound = jnp.all(_diagonal(factor) ** 2 > _rounding(b))  # False for NaN too
     x = jax.scipy.linalg.cho_solve((factor, True), b)
     # A loop of no or one round: under vmap it runs only if some lane needs it, where a cond would
-    # eliminate in every lane always. (Nor is the fallback another LAPACK call: two of them at once,
-    # batched, were seen to lock each other out on a machine of two cores.)
+    # eliminate in every lane always. (Nor is the fallback LAPACK's eigh: in one program with cho_solve,
+    # both batched, it was seen to deadlock XLA's thread pool on a CPU.)
     solution, _ = lax.while_loop(
         lambda state: ~state[1], lambda state: (_eliminate(H, b), jnp.ones((), bool)), (x, sound)
     )

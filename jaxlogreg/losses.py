@@ -84,30 +84,32 @@ def binary_cross_entropy(w: Array, X: Array, y: ArrayLike, *, sample_weight: Arr
     >>> float(binary_cross_entropy(jnp.zeros(1), X, y))  # log 2: the coin's loss
     0.693147...
     """
-    y = jnp.asarray(y, X.dtype)
-    return jnp.sum(_weights(sample_weight, y) * logistic_loss(X @ w, y))
+    z = X @ w
+    y = jnp.asarray(y, z.dtype)
+    return jnp.sum(_weights(sample_weight, z) * logistic_loss(z, y))
 
 
 def binary_cross_entropy_gradient(w: Array, X: Array, y: ArrayLike, *, sample_weight: ArrayLike | None = None) -> Array:
     """``∇J = Xᵀ(σ(Xw) - y)/m``, of shape ``(n,)``; equals ``jax.grad(binary_cross_entropy)``."""
-    y = jnp.asarray(y, X.dtype)
+    z = X @ w
+    y = jnp.asarray(y, z.dtype)
     # r @ X: on a CPU, XLA runs X.T @ r many times slower.
-    return (_weights(sample_weight, y) * (sigmoid(X @ w) - y)) @ X
+    return (_weights(sample_weight, z) * (sigmoid(z) - y)) @ X
 
 
 def binary_cross_entropy_hessian(w: Array, X: Array, y: ArrayLike, *, sample_weight: ArrayLike | None = None) -> Array:
     """``∇²J = XᵀSX/m`` with ``S = diag(σ(z) σ(-z))``, ``(n, n)``; positive semidefinite."""
-    y = jnp.asarray(y, X.dtype)
-    curvature = _weights(sample_weight, y) * _logistic_curvature(X @ w)
+    z = X @ w
+    curvature = _weights(sample_weight, z) * _logistic_curvature(z)
     return jnp.einsum("mi,mj->ij", curvature[:, None] * X, X)
 
 
 def negative_log_likelihood(w: Array, X: Array, y: ArrayLike, *, sample_weight: ArrayLike | None = None) -> Array:
     """``-Σ sᵢ log P(yᵢ | xᵢ)``, with ``P(1 | x) = σ(xᵀw)`` and ``P(0 | x) = σ(-xᵀw)``."""
-    y = jnp.asarray(y, X.dtype)
     z = X @ w
+    y = jnp.asarray(y, z.dtype)
     log_likelihood = y * jax.nn.log_sigmoid(z) + (1.0 - y) * jax.nn.log_sigmoid(-z)
-    return -jnp.sum(log_likelihood if sample_weight is None else jnp.asarray(sample_weight, X.dtype) * log_likelihood)
+    return -jnp.sum(log_likelihood if sample_weight is None else jnp.asarray(sample_weight, z.dtype) * log_likelihood)
 
 
 def softmax_cross_entropy(W: Array, X: Array, labels: Array, *, sample_weight: ArrayLike | None = None) -> Array:
@@ -120,7 +122,7 @@ def softmax_cross_entropy(W: Array, X: Array, labels: Array, *, sample_weight: A
         sample_weight: ``(m,)``; ones when None.
     """
     z = W @ X.T
-    targets = jax.nn.one_hot(labels, W.shape[0], axis=0, dtype=X.dtype)
+    targets = jax.nn.one_hot(labels, W.shape[0], axis=0, dtype=z.dtype)
     losses = jax.nn.logsumexp(z, axis=0) - jnp.sum(targets * z, axis=0)
     return jnp.sum(_weights(sample_weight, losses) * losses)
 
@@ -129,8 +131,8 @@ def softmax_cross_entropy_gradient(
     W: Array, X: Array, labels: Array, *, sample_weight: ArrayLike | None = None
 ) -> Array:
     """``(softmax(z) - onehot(labels)) X / m``, one row a class, ``(K, n)``."""
-    targets = jax.nn.one_hot(labels, W.shape[0], axis=0, dtype=X.dtype)
-    residual = jax.nn.softmax(W @ X.T, axis=0) - targets
+    z = W @ X.T
+    residual = jax.nn.softmax(z, axis=0) - jax.nn.one_hot(labels, W.shape[0], axis=0, dtype=z.dtype)
     return (_weights(sample_weight, residual[0])[None, :] * residual) @ X
 
 
@@ -140,6 +142,11 @@ def _weights(sample_weight: ArrayLike | None, like: Array) -> Array:
         return jnp.full(like.shape, 1.0 / like.shape[0], like.dtype)
     weights = jnp.asarray(sample_weight, like.dtype)
     return weights / jnp.sum(weights)
+
+
+def _floating(y: Array) -> Array:
+    """Labels as they are if they are floats, otherwise in the default float dtype."""
+    return y if jnp.issubdtype(y.dtype, jnp.floating) else y.astype(jnp.result_type(float))
 
 
 def _logistic_curvature(z: Array) -> Array:
@@ -233,6 +240,7 @@ class BinaryCrossEntropy(MarginLoss):
     def create(
         cls, y: Array, sample_weight: ArrayLike | None = None, offset: Array | None = None
     ) -> "BinaryCrossEntropy":
+        y = _floating(y)
         return cls(y, _weights(sample_weight, y), offset)
 
     def value(self, z: Array) -> Array:
@@ -270,7 +278,7 @@ class SoftmaxCrossEntropy(MarginLoss):
     Args:
         targets: one-hot labels ``t``, ``(K, m)``.
         weight: row weights that sum to one, ``(m,)``.
-        offset: ``(m, )`` broadcast over classes has no effect, so it is ``(K, m)`` or None.
+        offset: ``o``, ``(K, m)`` or None.
     """
 
     targets: Array
@@ -284,6 +292,7 @@ class SoftmaxCrossEntropy(MarginLoss):
     def create(
         cls, targets: Array, sample_weight: ArrayLike | None = None, offset: Array | None = None
     ) -> "SoftmaxCrossEntropy":
+        targets = _floating(targets)
         return cls(targets, _weights(sample_weight, targets[0]), offset)
 
     def value(self, z: Array) -> Array:
@@ -381,6 +390,7 @@ def from_function(
     >>> jnp.exp(jlr.minimize(problem, jnp.zeros(1), solver=jlr.LBFGS()).params).round(4)  # the mean
     Array([2.], dtype=float32)
     """
+    y = _floating(y)
     return ElementwiseLoss(function, y, _weights(sample_weight, y), offset)
 
 

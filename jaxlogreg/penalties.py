@@ -1,8 +1,8 @@
 """Penalties: ``R`` in ``F(w) = L(A w) + R(w)``, what large weights cost.
 
-A penalty gives its value, its gradient and the diagonal of its Hessian over the flat weights, the
-dual term of the duality gap, and itself in rescaled weights. Factors say which weights it counts,
-and how much; the intercept's factor is zero.
+A penalty is quadratic and separable, ``½ Σ cⱼ wⱼ²``. It gives its value, its gradient and ``c``, the
+diagonal of its Hessian, over the flat weights, and itself in rescaled weights. Factors say which
+weights it counts, and how much; the intercept's factor is zero.
 """
 
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ __all__ = ["L2", "NoPenalty", "Penalty"]
 
 
 class Penalty:
-    """``R(w)``. Subclasses give ``value``, ``gradient``, ``diagonal`` and ``rescaled``."""
+    """``R(w) = ½ Σ cⱼ wⱼ²``. Subclasses give ``value``, ``gradient``, ``diagonal`` and ``rescaled``."""
 
     def value(self, w: Array) -> Array:
         raise NotImplementedError
@@ -24,7 +24,7 @@ class Penalty:
         raise NotImplementedError
 
     def diagonal(self, w: Array) -> Array:
-        """The Hessian's diagonal (it has no other entries); zero where a weight is unpenalised."""
+        """``c``, the Hessian's diagonal; zero where a weight is unpenalised."""
         raise NotImplementedError
 
     def rescaled(self, scale: Array) -> "Penalty":

@@ -39,7 +39,7 @@ _EXPLANATION = {
     ),
     Status.STALLED: (
         ": stalled at the rounding floor of the dtype before reaching tol; loosen tol, rescale the columns "
-        "or use float64 (jax.config.update('jax_enable_x64', True))"
+        "or, in float32, use float64 (jax.config.update('jax_enable_x64', True))"
     ),
     Status.SEPARABLE: (
         ": the classes are perfectly separated by weights that are not penalised, so no finite optimum exists "
@@ -81,15 +81,18 @@ class Solution:
     Args:
         params: the weights: :class:`Params` from the models, the shape of ``init`` from ``minimize``.
         value: the objective ``F`` at ``params``.
-        initial_value: the objective at the start. Above it, ``value`` means divergence.
-        kkt: the KKT residual at ``params``, computed afresh: the largest ``|∂F/∂wⱼ| / rms(xⱼ)``.
-        gap: a bound on ``F(params) - min F`` from a dual point; ``inf`` where there is none.
-        status: a :class:`Status`, int32. CONVERGED only if ``kkt <= tol``.
+        initial_value: the objective at the start; a ``value`` well above it means divergence.
+        kkt: the KKT residual at ``params``: the largest ``|∂F/∂wⱼ| / rms(xⱼ)``. At the end of a fit it
+            is computed afresh, between the steps of ``iterate`` from carried margins.
+        gap: a bound, up to rounding, on ``F(params) - min F`` from a dual point; ``inf`` where there is
+            none: if any weight but the intercept is unpenalised.
+        status: a :class:`Status`, int32. CONVERGED only if ``kkt <= tol``; SEPARABLE takes precedence.
         num_steps: steps of the solver.
-        num_passes: reads of the data, one for each ``A d``, ``Aᵀ r`` or Hessian.
+        num_passes: reads of the data: one for the column moments, one for each ``A d``, ``Aᵀ r`` or Hessian.
 
-    ``value`` and ``params`` have derivatives with respect to everything in the problem; the rest has
-    the derivative zero.
+    ``value`` and ``params`` have derivatives with respect to everything in the problem, the rest has the
+    derivative zero. Where the status is SEPARABLE there is no minimiser, and the derivative of
+    ``params`` is NaN.
     """
 
     params: Any
@@ -103,7 +106,7 @@ class Solution:
 
     @property
     def converged(self) -> Array:
-        """Whether the KKT residual is within ``tol``, lane by lane."""
+        """Whether the status is CONVERGED, lane by lane."""
         return self.status == int(Status.CONVERGED)
 
     @property
@@ -133,9 +136,11 @@ def _describe(solution: Solution) -> str:
         f"{status.name} after {steps} {'step' if steps == 1 else 'steps'}{_EXPLANATION[status]} "
         f"(objective {float(solution.value):.6g}, KKT residual {float(solution.kkt):.2g})"
     )
-    if status != Status.SEPARABLE and float(solution.value) > float(solution.initial_value):
+    value, start = float(solution.value), float(solution.initial_value)
+    ran_away = status in (Status.MAX_STEPS, Status.NONFINITE) and not value <= start + 1e-6 * abs(start)
+    if ran_away and np.isfinite(start):
         text += (
-            f"; it diverged: the objective rose from {float(solution.initial_value):.6g}, so the step is "
-            "too long for these columns; standardise them or take step='lipschitz'"
+            f"; it diverged: the objective rose from {start:.6g}, so a fixed step is too long for these columns; "
+            "standardise them or take step='lipschitz'"
         )
     return text

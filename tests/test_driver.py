@@ -70,10 +70,31 @@ def test_a_saddle_is_left_by_newton(dtype):
     np.testing.assert_allclose(jnp.abs(solution.params), [np.sqrt(0.5), 0.0], atol=1e-4)
 
 
+def test_a_flat_start_is_left_by_newton(dtype):
+    # The Hessian of x⁴ - x is zero at zero, its gradient is not.
+    solution = jlr.minimize(lambda x: jnp.sum(x**4 - x), jnp.zeros(1, dtype), solver=jlr.Newton()).raise_if_failed()
+    np.testing.assert_allclose(solution.params, 0.25 ** (1 / 3), rtol=1e-6)
+
+
+def test_counts_as_integers_are_taken_as_numbers(dtype):
+    loss = jlr.losses.from_function(lambda z, y: jnp.exp(z) - y * z, jnp.array([1, 3, 2]))
+    problem = jlr.Problem(loss, jlr.Dense(jnp.ones((3, 1), dtype)), jlr.NoPenalty())
+    np.testing.assert_allclose(jlr.minimize(problem, jnp.zeros(1, dtype)).params, np.log(2), rtol=1e-5)
+
+
 def test_a_nonfinite_start_is_reported(dtype):
     solution = jlr.minimize(lambda x: jnp.sum(jnp.log(x)), jnp.asarray([-1.0], dtype))
     assert solution.status == jlr.Status.NONFINITE
     assert solution.num_steps == 0
+
+
+def test_a_nan_among_many_weights_is_not_called_converged(dtype):
+    # XLA's max on a CPU passes over NaN in large arrays.
+    def function(x):
+        return jnp.sum((x[1:] - 1.0) ** 2) + 0.0 * jnp.sqrt(x[0])
+
+    solution = jlr.minimize(function, jnp.ones(10_000, dtype).at[0].set(0.0))
+    assert solution.status == jlr.Status.NONFINITE
 
 
 def test_a_step_into_nan_is_shortened(dtype):
@@ -168,3 +189,9 @@ def test_bad_settings_are_refused(dtype):
         jlr.minimize(rosenbrock, jnp.zeros(2, dtype), max_steps=-1)
     with pytest.raises(ValueError, match="tol must be at least 0, got nan"):
         jlr.minimize(rosenbrock, jnp.zeros(2, dtype), tol=float("nan"))
+    with pytest.raises(ValueError, match="tol must be a single number, got shape"):
+        jlr.minimize(rosenbrock, jnp.zeros(2, dtype), tol=[1e-3, 1e-4])
+    with pytest.raises(ValueError, match=r"max_steps must be a whole number, got 2\.5"):
+        jlr.minimize(rosenbrock, jnp.zeros(2, dtype), max_steps=2.5)
+    with pytest.raises(ValueError, match="solver must be a solver such as Newton"):
+        jlr.minimize(rosenbrock, jnp.zeros(2, dtype), solver="newton")

@@ -164,3 +164,17 @@ def test_separated_data_have_no_derivative(dtype):
     X, y = np.array([[-2], [-1], [1], [2]], dtype), np.array([0, 0, 1, 1])
     slope = jax.grad(lambda s: jlr.fit(X, y, sample_weight=s).params.coef[0])(jnp.ones(4, dtype))
     assert np.all(np.isnan(slope))
+
+
+def test_derivatives_keep_their_digits_on_a_column_far_from_zero(dtype):
+    """A year beside standard normal columns: the derivative in raw coordinates would lose float32's digits."""
+    rng = np.random.default_rng(7)
+    X = np.column_stack([rng.normal(2000, 3, 400), rng.normal(size=(400, 2))])
+    y = (rng.uniform(size=400) < 1 / (1 + np.exp(-(0.3 * (X[:, 0] - 2000) + X[:, 1])))).astype(dtype)
+    centred = X - [2000, 0, 0]
+
+    def slope(X):
+        l2 = jnp.asarray(0.01, dtype)
+        return jax.jacfwd(lambda l2: jlr.fit(X.astype(dtype), y, l2=l2, standardize=True).params.coef)(l2)
+
+    np.testing.assert_allclose(slope(X), slope(centred), rtol=1e-8 if X64 else 1e-2)

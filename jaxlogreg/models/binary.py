@@ -87,8 +87,10 @@ def fit(
 
     Returns:
         A :class:`Solution` with :class:`Params` of ``coef`` ``(n,)`` and ``intercept`` ``()``. Look at
-        ``status`` or ``message``, or call ``raise_if_failed()``: on perfectly separated, unpenalised
-        data there is no finite optimum, and the status is SEPARABLE. ``params`` and ``value`` have
+        ``status`` or ``message``, or call ``raise_if_failed()``: on completely separated, unpenalised
+        data there is no finite optimum, and the status is SEPARABLE. (Quasi-complete separation, where
+        some rows lie on the boundary, is not told apart: coefficients then grow until the gradient is
+        below ``tol``, and are large.) ``params`` and ``value`` have
         exact derivatives with respect to ``X``, ``y``, ``l2``, ``sample_weight``, ``offset`` and
         ``penalty_factor``, valid at convergence; those with respect to ``init`` and ``tol`` are zero.
 
@@ -111,8 +113,7 @@ def fit(
         standardize=standardize, init=init, solver=solver, tol=tol, max_steps=max_steps,
     )  # fmt: skip
     data = as_data(X, y, as_binary_labels, options)
-    few = X.shape[1] + data.intercept <= NEWTON_MAX_WEIGHTS
-    return _fit(data, *fit_settings(options, data, prefer_newton=few))
+    return _fit(data, *fit_settings(options, data, X.shape[1] + data.intercept))
 
 
 @register_dataclass
@@ -134,7 +135,7 @@ class FitData:
 def as_data(
     X: Array,
     labels: ArrayLike,
-    as_labels: Callable[[ArrayLike, Array, Array | None], Array],
+    as_labels: Callable[[ArrayLike, Array, Array | None, bool], Array],
     options: FitOptions,
     *,
     lanes: tuple[int, ...] = (),
@@ -151,22 +152,25 @@ def as_data(
     m, n = X.shape
     weight, factor = options.get("sample_weight"), options.get("penalty_factor")
     weight = None if weight is None else as_nonnegative("sample_weight", weight, X.dtype, (m,))
+    intercept = bool(options.get("intercept", True))
     return FitData(
         X=X,
-        y=as_labels(labels, X, weight),
+        y=as_labels(labels, X, weight, intercept),
         l2=as_nonnegative("l2", options.get("l2", 0.0), X.dtype, lanes),
         sample_weight=weight,
         offset=as_offset(options.get("offset"), X, offset_classes),
         penalty_factor=None if factor is None else as_nonnegative("penalty_factor", factor, X.dtype, (n,)),
         init=as_initial_weights(options.get("init"), X, classes),
-        intercept=bool(options.get("intercept", True)),
+        intercept=intercept,
         standardize=bool(options.get("standardize", False)),
     )
 
 
-def fit_settings(options: FitOptions, data: FitData, prefer_newton: bool) -> tuple[Solver, Array, Array]:
+def fit_settings(
+    options: FitOptions, data: FitData, num_weights: int, newton_max: int = NEWTON_MAX_WEIGHTS
+) -> tuple[Solver, Array, Array]:
     """Solver, tolerance and step limit, with the defaults filled in."""
-    solver = options.get("solver") or (Newton() if prefer_newton else LBFGS())
+    solver = options.get("solver") or (Newton() if num_weights <= newton_max else LBFGS())
     return settings(data.X.dtype, solver, options.get("tol"), options.get("max_steps"))
 
 
@@ -176,7 +180,8 @@ def fit_core(data: FitData, solver: Solver, tol: Array, max_steps: Array) -> Sol
     loss = BinaryCrossEntropy.create(data.y, data.sample_weight, data.offset)
     init = jnp.zeros_like(factor) if data.init is None else flat_weights(data.init, data.intercept)
     solution = solve(solver, Problem(loss, linear_map, L2(data.l2, factor)), init, tol, max_steps)
-    return replace(solution, params=params_of(solution.params, data.intercept))
+    num_passes = solution.num_passes + int(data.standardize)
+    return replace(solution, params=params_of(solution.params, data.intercept), num_passes=num_passes)
 
 
 def design(data: FitData) -> tuple[LinearMap, Array]:
@@ -187,7 +192,8 @@ def design(data: FitData) -> tuple[LinearMap, Array]:
         # Penalising σⱼ wⱼ, the coefficient of the scaled column, is penalising wⱼ by the factor σⱼ².
         m = data.X.shape[0]
         weight = jnp.ones((m,), data.X.dtype) if data.sample_weight is None else data.sample_weight
-        factor = factor * base.moments(weight / jnp.sum(weight))[1]
+        variance = base.moments(weight / jnp.sum(weight))[1]
+        factor = factor * jnp.where(variance > 0.0, variance, 1.0)  # a constant column has no scale
     if not data.intercept:
         return base, factor
     return WithIntercept(base), jnp.concatenate([factor, jnp.zeros((1,), factor.dtype)])

@@ -40,8 +40,8 @@ def as_design(value: ArrayLike) -> Array:
     return X
 
 
-def as_binary_labels(value: ArrayLike, X: Array, sample_weight: Array | None) -> Array:
-    """Labels 0 or 1 as an array ``(m,)`` of the dtype of ``X``, with both classes present."""
+def as_binary_labels(value: ArrayLike, X: Array, sample_weight: Array | None, intercept: bool) -> Array:
+    """Labels 0 or 1 as an array ``(m,)`` of the dtype of ``X``; both classes, if there is an intercept."""
     y = _rows("y", _as_array("y", value, X.dtype), X)
     if is_concrete(y):
         values = np.asarray(y)
@@ -52,16 +52,18 @@ def as_binary_labels(value: ArrayLike, X: Array, sample_weight: Array | None) ->
                 "or see fit_one_vs_all and fit_softmax for more than two classes"
             )
         counted = values[_counted(sample_weight, values.shape)]
-        if counted.size and np.all(counted == counted[0]):
+        if intercept and counted.size and np.all(counted == counted[0]):
             raise ValueError(
                 f"y must hold both classes, got only {counted[0]:g} (in rows of positive weight); "
-                "no finite intercept fits one class"
+                "no finite intercept fits one class (intercept=False would do without)"
             )
     return y
 
 
-def as_class_labels(num_classes: int, value: ArrayLike, X: Array, sample_weight: Array | None) -> Array:
-    """Integer labels ``0 .. num_classes - 1`` as an int32 array ``(m,)``, with every class present."""
+def as_class_labels(
+    num_classes: int, value: ArrayLike, X: Array, sample_weight: Array | None, intercept: bool
+) -> Array:
+    """Integer labels ``0 .. num_classes - 1``, int32 ``(m,)``; every class, if there are intercepts."""
     wrong = _wrong_labels(value, num_classes) if is_concrete(value) else []
     if len(wrong):
         raise ValueError(
@@ -69,7 +71,7 @@ def as_class_labels(num_classes: int, value: ArrayLike, X: Array, sample_weight:
             "recode them, as np.unique(labels, return_inverse=True)[1]"
         )
     labels = _rows("labels", _as_array("labels", value, jnp.int32), X)
-    if is_concrete(labels):
+    if intercept and is_concrete(labels):
         values = np.asarray(labels)
         count = np.bincount(values[_counted(sample_weight, values.shape)], minlength=num_classes)
         if np.any(count == 0):
@@ -95,7 +97,8 @@ def as_nonnegative(name: str, value: ArrayLike, dtype: Any, shape: tuple[int, ..
     """A weight, penalty or factor: finite, at least 0, of the given shape."""
     array = _as_array(name, value, dtype)
     if array.shape != shape:
-        raise ValueError(f"{name} must have shape {shape}, got {array.shape}")
+        hint = "; for a path of penalties, fit_path" if name == "l2" else ""
+        raise ValueError(f"{name} must have shape {shape}, got {array.shape}{hint}")
     _check_finite(name, array, "")
     if is_concrete(array):
         values = np.asarray(array)
@@ -155,7 +158,8 @@ def _working_dtype(dtype: Any) -> Any:
     """Float32 and float64 stay, narrower floats become float32, integers the default float."""
     if not jnp.issubdtype(dtype, jnp.floating):
         return jnp.result_type(float)
-    return dtype if jnp.finfo(dtype).bits >= 32 else jnp.float32
+    bits = jnp.finfo(dtype).bits
+    return dtype if bits in (32, 64) else jnp.float32 if bits < 32 else jnp.result_type(float)
 
 
 def _rows(name: str, array: Array, X: Array) -> Array:

@@ -17,7 +17,6 @@ from ..solution import Params, Solution
 from ..solvers import Solver
 from ..solvers.driver import solve
 from .binary import (
-    NEWTON_MAX_WEIGHTS,
     FitData,
     FitOptions,
     as_data,
@@ -62,8 +61,7 @@ def fit_one_vs_all(X: ArrayLike, labels: ArrayLike, num_classes: int, **options:
     X, num_classes = as_design(X), as_num_classes(num_classes)
     classes = (num_classes,)
     data = as_data(X, labels, partial(as_class_labels, num_classes), options, classes=classes)
-    few = X.shape[1] + data.intercept <= NEWTON_MAX_WEIGHTS
-    return _fit_classes(num_classes, data, *fit_settings(options, data, prefer_newton=few))
+    return _fit_classes(num_classes, data, *fit_settings(options, data, X.shape[1] + data.intercept))
 
 
 def fit_softmax(X: ArrayLike, labels: ArrayLike, num_classes: int, **options: Unpack[FitOptions]) -> Solution:
@@ -95,8 +93,9 @@ def fit_softmax(X: ArrayLike, labels: ArrayLike, num_classes: int, **options: Un
     X, num_classes = as_design(X), as_num_classes(num_classes)
     classes = (num_classes,)
     data = as_data(X, labels, partial(as_class_labels, num_classes), options, classes=classes, offset_classes=classes)
-    few = num_classes * (X.shape[1] + data.intercept) <= SOFTMAX_NEWTON_MAX_WEIGHTS
-    return _fit_softmax(num_classes, data, *fit_settings(options, data, prefer_newton=few))
+    num_weights = num_classes * (X.shape[1] + data.intercept)
+    chosen = fit_settings(options, data, num_weights, SOFTMAX_NEWTON_MAX_WEIGHTS)
+    return _fit_softmax(num_classes, data, *chosen)
 
 
 @partial(jax.jit, static_argnums=0)
@@ -124,4 +123,5 @@ def _fit_softmax(num_classes: int, data: FitData, solver: Solver, tol: Array, ma
     # Equal shifts of all classes are free where nothing is penalised: there, choose the sum of zero.
     shift = jnp.where(data.l2 * factor == 0.0, jnp.mean(weights, axis=0), 0.0)
     weights = weights - shift[None]
-    return replace(solution, params=params_of(weights, data.intercept, "softmax"))
+    num_passes = solution.num_passes + int(data.standardize)
+    return replace(solution, params=params_of(weights, data.intercept, "softmax"), num_passes=num_passes)

@@ -10,7 +10,7 @@ from jax.typing import ArrayLike
 
 from ..solution import Solution
 from ..solvers import Solver
-from .binary import NEWTON_MAX_WEIGHTS, FitData, FitOptions, as_data, fit_core, fit_settings
+from .binary import FitData, FitOptions, as_data, fit_core, fit_settings
 from .inputs import as_binary_labels, as_design
 
 __all__ = ["fit_path"]
@@ -44,8 +44,7 @@ def fit_path(X: ArrayLike, y: ArrayLike, **options: Unpack[FitOptions]) -> Solut
     if len(shape) != 1 or shape[0] == 0:
         raise ValueError(f"l2 must be a vector of penalties, got shape {shape}; for a single one use fit")
     data = as_data(X, y, as_binary_labels, options, lanes=shape)
-    few = X.shape[1] + data.intercept <= NEWTON_MAX_WEIGHTS
-    return _fit_lanes(data, *fit_settings(options, data, prefer_newton=few))
+    return _fit_lanes(data, *fit_settings(options, data, X.shape[1] + data.intercept))
 
 
 @jax.jit

@@ -41,7 +41,7 @@ def class_weights(y: ArrayLike, weights: str | Mapping[int, float] = "balanced")
             missing = sorted(set(np.asarray(y).tolist()) - set(weights))
             if missing:
                 raise ValueError(f"weights must name every label in y, but {missing[0]} is missing")
-        result = jnp.zeros(y.shape, dtype)
+        result = jnp.full(y.shape, jnp.nan, dtype)  # what a traced label without a weight gets
         for label, weight in weights.items():
             result = jnp.where(y == label, jnp.asarray(weight, dtype), result)
         return result

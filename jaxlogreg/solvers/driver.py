@@ -21,13 +21,13 @@ from jax.tree_util import register_dataclass
 from jax.typing import ArrayLike
 
 from ..concrete import as_scalar, is_concrete
+from ..coordinates import Coordinates, choose_coordinates, in_coordinates
 from ..implicit import solution_tangent
 from ..linear_maps import Identity
 from ..losses import FunctionLoss
 from ..penalties import NoPenalty
 from ..problem import Point, Problem
 from ..solution import Solution, Status
-from .coordinates import Coordinates, choose_coordinates
 from .quasi_newton import LBFGS
 
 __all__ = ["Solver", "default_tol", "iterate", "minimize", "settings", "solve"]
@@ -38,9 +38,12 @@ class Solver(Protocol):
 
     default_max_steps: ClassVar[int]
     patience: ClassVar[int]  # steps without progress, near the rounding floor, after which a fit has stalled
-    passes_at_start: ClassVar[int]  # reads of the data in init
     passes_per_step: ClassVar[int]
     standardizes: ClassVar[bool]  # whether it works in standardised coordinates
+
+    def passes_at_start(self) -> int:
+        """Reads of the data in ``init``."""
+        ...
 
     def init(self, problem: Problem, point: Point) -> Any: ...
 
@@ -201,7 +204,9 @@ def _is_running(run: _Run) -> Array:
 
 @jax.jit
 def _prepare(solver: Solver, problem: Problem, init: Array) -> _Task:
-    return _Task(solver, *choose_coordinates(problem, init, solver.standardizes))
+    coordinates = choose_coordinates(problem, init, solver.standardizes)
+    # Gradient descent keeps the user's own weights: its problem then needs no change of variables.
+    return _Task(solver, in_coordinates(problem, coordinates) if solver.standardizes else problem, coordinates)
 
 
 @jax.jit
@@ -221,7 +226,7 @@ def _begin(task: _Task, init: Array) -> _Run:
         status=jnp.int32(Status.RUNNING),
         verified=jnp.zeros((), bool),
         num_steps=zero,
-        num_passes=jnp.int32(1 + task.solver.passes_at_start),
+        num_passes=jnp.int32(1 + task.solver.passes_at_start()),
     )
 
 
@@ -295,7 +300,7 @@ def _first(*cases: tuple[Array, Array | Status]) -> Array:
 @partial(jax.jit, static_argnums=2)
 def _report(task: _Task, run: _Run, restore: Callable[[Array], Any]) -> Solution:
     problem, coordinates, point = task.problem, task.coordinates, run.point
-    unbounded = (run.status != int(Status.NONFINITE)) & problem.has_no_optimum(point.w)
+    unbounded = run.verified & (run.status != int(Status.NONFINITE)) & problem.has_no_optimum(point.w)
     return Solution(
         params=restore(coordinates.to_user(point.w)),
         value=run.value,
@@ -337,12 +342,18 @@ def settings(
     dtype: Any, solver: Solver, tol: ArrayLike | None, max_steps: ArrayLike | None
 ) -> tuple[Solver, Array, Array]:
     """Settings as arrays: numbers given as int, float or array then share one compilation."""
+    if isinstance(solver, type) or not hasattr(solver, "advance"):
+        raise ValueError(f"solver must be a solver such as Newton() or LBFGS(), got {solver!r}")
     solver = jax.tree.map(lambda leaf: as_scalar(leaf, dtype), solver)
     tol = default_tol(dtype) if tol is None else tol
     max_steps = solver.default_max_steps if max_steps is None else max_steps
     for name, value in (("tol", tol), ("max_steps", max_steps)):
-        if is_concrete(value) and not np.all(np.asarray(value) >= 0):
+        if np.ndim(value) != 0:
+            raise ValueError(f"{name} must be a single number, got shape {np.shape(value)}")
+        if is_concrete(value) and not np.asarray(value) >= 0:
             raise ValueError(f"{name} must be at least 0, got {value}")
+    if is_concrete(max_steps) and np.asarray(max_steps) % 1 != 0:
+        raise ValueError(f"max_steps must be a whole number, got {max_steps}")
     return solver, as_scalar(tol, dtype), as_scalar(max_steps, np.int32)
 
 

@@ -57,7 +57,6 @@ class GradientDescent:
 
     default_max_steps: ClassVar[int] = 10_000
     patience: ClassVar[int] = 1000
-    passes_at_start: ClassVar[int] = 1
     passes_per_step: ClassVar[int] = 2
     standardizes: ClassVar[bool] = False  # its steps are defined in the columns' own units
 
@@ -71,6 +70,9 @@ class GradientDescent:
     def tree_unflatten(cls, static: tuple[str | None, bool], data: tuple[Any, ...]) -> "GradientDescent":
         rule, acceleration = static
         return cls(data[0] if rule is None else rule, acceleration)
+
+    def passes_at_start(self) -> int:
+        return int(isinstance(self.step, str))
 
     def init(self, problem: Problem, point: Point) -> _Momentum:
         return _Momentum(self.step_size(problem, point.w), point.w, jnp.zeros((), point.w.dtype))

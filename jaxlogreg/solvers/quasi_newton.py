@@ -51,9 +51,11 @@ class LBFGS:
 
     default_max_steps: ClassVar[int] = 1000
     patience: ClassVar[int] = 100
-    passes_at_start: ClassVar[int] = 0
     passes_per_step: ClassVar[int] = 2
     standardizes: ClassVar[bool] = True
+
+    def passes_at_start(self) -> int:
+        return 0
 
     def init(self, problem: Problem, point: Point) -> _Memory:
         return self._forget(point.w)

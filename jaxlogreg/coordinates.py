@@ -17,10 +17,10 @@ import jax.numpy as jnp
 from jax import Array
 from jax.tree_util import register_dataclass
 
-from ..linear_maps import Identity, LinearMap, PerClass, Standardized, WithIntercept
-from ..problem import Problem
+from .linear_maps import Identity, LinearMap, PerClass, Standardized, WithIntercept
+from .problem import Problem
 
-__all__ = ["Coordinates", "choose_coordinates"]
+__all__ = ["Coordinates", "choose_coordinates", "in_coordinates"]
 
 
 @register_dataclass
@@ -68,45 +68,54 @@ class Coordinates:
         return w.reshape(-1, self.mean.shape[0])
 
 
-def choose_coordinates(problem: Problem, w: Array, standardize: bool) -> tuple[Problem, Coordinates]:
-    """The problem in the solver's coordinates, and the way there and back."""
-    base = problem.linear_map.base if isinstance(problem.linear_map, PerClass) else problem.linear_map
+def choose_coordinates(problem: Problem, w: Array, standardize: bool) -> Coordinates:
+    """Standardised coordinates for a problem, or the user's own, with the columns' moments."""
+    base = _columns_of(problem.linear_map)
     if isinstance(base, Identity):
         one = jnp.ones_like(w)
-        return problem, Coordinates(jnp.zeros_like(w), one, one, one)
+        return Coordinates(jnp.zeros_like(w), one, one, one)
     weights = problem.loss.row_weights()
     if weights is None:
         weights = jnp.full((base.shape[0],), 1.0 / base.shape[0], w.dtype)
-    columns = base.base if isinstance(base, WithIntercept) else base
-    mean, variance = columns.moments(weights)
-    square = variance + mean * mean
     penalty = jnp.max(problem.penalty.diagonal(w).reshape(-1, base.shape[1]), axis=0)
-    if isinstance(base, WithIntercept):
-        centred = penalty[-1] == 0.0  # only a free intercept can undo it
-        mean, variance = jnp.where(centred, mean, 0.0), jnp.where(centred, variance, square)
-    else:
-        mean, variance = jnp.zeros_like(mean), square
-    # A constant column has no deviation to scale by.
-    constant = variance <= (8.0 * float(jnp.finfo(w.dtype).eps)) ** 2 * square
-    square = jnp.where(square > 0.0, square, 1.0)
-    deviation, rms = jnp.sqrt(jnp.where(constant, square, variance)), jnp.sqrt(square)
     one = jnp.ones((1,), w.dtype)
     if isinstance(base, WithIntercept):
-        mean = jnp.concatenate([mean, 0.0 * one])
-        deviation, rms = jnp.concatenate([deviation, one]), jnp.concatenate([rms, one])
+        mean, variance = base.base.moments(weights)
+        mean, variance = jnp.concatenate([mean, 0.0 * one]), jnp.concatenate([variance, one])
+        centred = penalty[-1] == 0.0  # only a free intercept can undo centring
+    else:
+        mean, variance = base.moments(weights)
+        centred = jnp.zeros((), bool)
+    square = variance + mean * mean
+    rms = jnp.sqrt(jnp.where(square > 0.0, square, 1.0))
+    mean, variance = jnp.where(centred, mean, 0.0), jnp.where(centred, variance, square)
+    # A constant column has no deviation to scale by.
+    constant = variance <= (8.0 * float(jnp.finfo(w.dtype).eps)) ** 2 * square
+    deviation = jnp.where(constant, rms, jnp.sqrt(variance))
     if not standardize:
-        return problem, Coordinates(jnp.zeros_like(mean), jnp.ones_like(mean), rms, rms)
-
+        return Coordinates(jnp.zeros_like(mean), jnp.ones_like(mean), rms, rms)
     # With the penalty's curvature in the scale, the Hessian's diagonal is about the same everywhere.
     bound = problem.loss.curvature_bound or 1.0
     scale = jnp.sqrt(deviation * deviation + penalty / bound)
     if isinstance(base, WithIntercept):
         scale = jnp.concatenate([scale[:-1], one])
-        changed: LinearMap = WithIntercept(Standardized(columns, mean[:-1], scale[:-1]))
+    return Coordinates(mean, scale, deviation, rms)
+
+
+def in_coordinates(problem: Problem, coordinates: Coordinates) -> Problem:
+    """The same problem as a function of the weights in these coordinates."""
+    base, mean, scale = _columns_of(problem.linear_map), coordinates.mean, coordinates.scale
+    if isinstance(base, Identity):
+        return problem
+    if isinstance(base, WithIntercept):
+        changed: LinearMap = WithIntercept(Standardized(base.base, mean[:-1], scale[:-1]))
     else:
-        changed = Standardized(columns, mean, scale)
+        changed = Standardized(base, mean, scale)
     if isinstance(problem.linear_map, PerClass):
         changed = PerClass(changed, problem.linear_map.num_classes)
-    tiled = jnp.tile(scale, w.shape[0] // scale.shape[0])
-    problem = replace(problem, linear_map=changed, penalty=problem.penalty.rescaled(tiled))
-    return problem, Coordinates(mean, scale, deviation, rms)
+    penalty = problem.penalty.rescaled(jnp.tile(scale, changed.shape[1] // scale.shape[0]))
+    return replace(problem, linear_map=changed, penalty=penalty)
+
+
+def _columns_of(linear_map: LinearMap) -> LinearMap:
+    return linear_map.base if isinstance(linear_map, PerClass) else linear_map
