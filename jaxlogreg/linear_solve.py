@@ -72,9 +72,12 @@ def _factorise(H: Array, b: Array) -> Array:
     sound = jnp.all(_diagonal(factor) ** 2 > _rounding(b))  # False for NaN too
     x = jax.scipy.linalg.cho_solve((factor, True), b)
     # A loop of no or one round: under vmap it runs only if some lane needs it, where a cond would
-    # eliminate in every lane always. (Nor is the fallback LAPACK's eigh: in one program with cho_solve,
+    # eliminate in every lane always. The barrier ties its body to its state, or XLA would hoist the
+    # body out of the loop and run it always after all. (Nor is the fallback LAPACK's eigh: in one program with cho_solve,
     # both batched, it was seen to deadlock XLA's thread pool on a CPU.)
-    solution, _ = lax.while_loop(
-        lambda state: ~state[1], lambda state: (_eliminate(H, b), jnp.ones((), bool)), (x, sound)
-    )
-    return solution
+
+    def eliminate(state: tuple[Array, Array]) -> tuple[Array, Array]:
+        system, _ = lax.optimization_barrier(((H, b), state[1]))
+        return _eliminate(*system), jnp.ones((), bool)
+
+    return lax.while_loop(lambda state: ~state[1], eliminate, (x, sound))[0]
