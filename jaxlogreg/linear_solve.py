@@ -73,8 +73,8 @@ def _factorise(H: Array, b: Array) -> Array:
     x = jax.scipy.linalg.cho_solve((factor, True), b)
     # A loop of no or one round: under vmap it runs only if some lane needs it, where a cond would
     # eliminate in every lane always. The barrier ties its body to its state, or XLA would hoist the
-    # body out of the loop and run it always after all. (Nor is the fallback LAPACK's eigh: in one program with cho_solve,
-    # both batched, it was seen to deadlock XLA's thread pool on a CPU.)
+    # body out of the loop and run it always after all. (Nor is the fallback LAPACK's eigh: in one program
+    # with cho_solve, both batched, it was seen to deadlock XLA's thread pool on a CPU.)
 
     def eliminate(state: tuple[Array, Array]) -> tuple[Array, Array]:
         system, _ = lax.optimization_barrier(((H, b), state[1]))

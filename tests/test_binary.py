@@ -12,6 +12,7 @@ import jaxlogreg as jlr
 TOL = 1e-8 if X64 else 1e-4
 # The solver's own limits suffice on standardised columns; gradient descent gets a reachable tol.
 SOLVERS = {
+    "default": (None, None),
     "newton": (jlr.Newton(), None),
     "lbfgs": (jlr.LBFGS(), None),
     "gradient descent": (jlr.GradientDescent(), 1e-8 if X64 else 1e-5),
@@ -131,7 +132,9 @@ def test_starting_at_the_optimum_takes_no_step(made):
     assert again.num_steps == 0
 
 
-@pytest.mark.parametrize("solver", [jlr.Newton(), jlr.LBFGS(), jlr.GradientDescent()], ids=lambda s: type(s).__name__)
+@pytest.mark.parametrize(
+    "solver", [None, jlr.Newton(), jlr.LBFGS(), jlr.GradientDescent()], ids=lambda s: type(s).__name__
+)
 def test_separated_classes_are_reported_and_a_penalty_cures_them(solver, dtype):
     X, y = np.array([[-2], [-1], [1], [2]], dtype), np.array([0, 0, 1, 1])
     separated = jlr.fit(X, y, solver=solver)
@@ -152,7 +155,7 @@ def test_a_traced_single_class_is_separated_by_the_intercept_alone(made):
     assert solution.status == jlr.Status.SEPARABLE
 
 
-@pytest.mark.parametrize("solver", [jlr.Newton(), jlr.LBFGS()], ids=["newton", "lbfgs"])
+@pytest.mark.parametrize("solver", [None, jlr.Newton(), jlr.LBFGS()], ids=["default", "newton", "lbfgs"])
 def test_duplicate_and_constant_columns_change_no_prediction(solver, made):
     X, y, _ = made
     deficient = np.column_stack([X, X[:, 0], np.ones_like(y), np.zeros_like(y)])
@@ -164,7 +167,7 @@ def test_duplicate_and_constant_columns_change_no_prediction(solver, made):
     )
 
 
-@pytest.mark.parametrize("solver", [jlr.Newton(), jlr.LBFGS()], ids=["newton", "lbfgs"])
+@pytest.mark.parametrize("solver", [None, jlr.Newton(), jlr.LBFGS()], ids=["default", "newton", "lbfgs"])
 def test_more_columns_than_rows(solver, dtype):
     rng = np.random.default_rng(2)
     X, y = rng.normal(size=(20, 80)).astype(dtype), np.arange(20) % 2
@@ -174,7 +177,10 @@ def test_more_columns_than_rows(solver, dtype):
 
 def test_num_passes_counts_reads_of_the_data(made):
     X, y, _ = made
-    newton, lbfgs = (jlr.fit(X, y, l2=0.1, solver=solver) for solver in (jlr.Newton(), jlr.LBFGS()))
+    solvers = jlr.Newton(), jlr.LBFGS(), jlr.LBFGS(preconditioner="hessian")
+    newton, lbfgs, preconditioned = (jlr.fit(X, y, l2=0.1, solver=solver) for solver in solvers)
     # moments, then margins and gradient at the start and at the end, separation and gap; and the steps
     assert newton.num_passes == 7 + 3 * newton.num_steps
     assert lbfgs.num_passes == 7 + 2 * lbfgs.num_steps
+    num_hessians = preconditioned.num_passes - (7 + 2 * preconditioned.num_steps)
+    assert 0 <= num_hessians <= preconditioned.num_steps

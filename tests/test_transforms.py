@@ -34,7 +34,7 @@ def test_a_sweep_of_30_penalties_equals_the_loop(solver, tol, tumour):
     assert np.all(by_path.converged)
 
 
-@pytest.mark.parametrize("solver", [jlr.Newton(), jlr.LBFGS()], ids=["newton", "lbfgs"])
+@pytest.mark.parametrize("solver", [None, jlr.Newton(), jlr.LBFGS()], ids=["default", "newton", "lbfgs"])
 def test_vmap_over_data_labels_and_weights_equals_the_loop(solver, made, dtype):
     X, y, weight = made
     rng = np.random.default_rng(4)

@@ -20,14 +20,14 @@ from ..losses import BinaryCrossEntropy
 from ..penalties import L2
 from ..problem import Problem
 from ..solution import Params, Solution
-from ..solvers import LBFGS, Newton, Solver
+from ..solvers import LBFGS, Solver
 from ..solvers.driver import settings, solve
 from .inputs import as_binary_labels, as_design, as_initial_weights, as_nonnegative, as_offset
 
 __all__ = ["FitOptions", "fit"]
 
-# Up to here a Newton step's m n² operations cost less than the reads L-BFGS needs instead.
-NEWTON_MAX_WEIGHTS = 512
+# Up to here a Hessian's m n² operations cost less than the reads that L-BFGS needs without it.
+HESSIAN_MAX_WEIGHTS = 512
 
 
 class FitOptions(TypedDict, total=False):
@@ -80,7 +80,8 @@ def fit(
         standardize: penalise the coefficients of columns scaled to unit (weighted, over m) standard
             deviation. Coefficients are reported for the columns as given either way.
         init: where to start: another solution's ``params``; zeros when None.
-        solver: chosen by shape when None: :class:`Newton` up to 512 weights, :class:`LBFGS` beyond.
+        solver: chosen by shape when None: ``LBFGS(preconditioner="hessian")`` up to 512 weights,
+            ``LBFGS()`` beyond.
         tol: the KKT residual to reach, ``max |∂F/∂wⱼ| / rms(xⱼ)``; free of units. By default 1e-11
             in float64 and 1e-6 in float32.
         max_steps: the solver's own limit when None.
@@ -167,10 +168,12 @@ def as_data(
 
 
 def fit_settings(
-    options: FitOptions, data: FitData, num_weights: int, newton_max: int = NEWTON_MAX_WEIGHTS
+    options: FitOptions, data: FitData, num_weights: int, hessian_max: int = HESSIAN_MAX_WEIGHTS
 ) -> tuple[Solver, Array, Array]:
     """Solver, tolerance and step limit, with the defaults filled in."""
-    solver = options.get("solver") or (Newton() if num_weights <= newton_max else LBFGS())
+    solver = options.get("solver")
+    if solver is None:
+        solver = LBFGS(preconditioner="hessian" if num_weights <= hessian_max else "none")
     return settings(data.X.dtype, solver, options.get("tol"), options.get("max_steps"))
 
 

@@ -30,8 +30,8 @@ from .inputs import as_class_labels, as_design, as_num_classes
 
 __all__ = ["fit_one_vs_all", "fit_softmax"]
 
-# The softmax Hessian costs m (K n)² operations and is singular, so L-BFGS wins much sooner.
-SOFTMAX_NEWTON_MAX_WEIGHTS = 64
+# The softmax Hessian costs m (K n)² operations and is singular, so L-BFGS does without it much sooner.
+SOFTMAX_HESSIAN_MAX_WEIGHTS = 64
 
 
 def fit_one_vs_all(X: ArrayLike, labels: ArrayLike, num_classes: int, **options: Unpack[FitOptions]) -> Solution:
@@ -76,7 +76,7 @@ def fit_softmax(X: ArrayLike, labels: ArrayLike, num_classes: int, **options: Un
         labels: integers ``0 .. num_classes - 1``, ``(m,)``.
         num_classes: ``K``, a Python integer.
         **options: those of :func:`fit`; ``offset`` is ``(m, K)``, ``init`` has a leading class axis.
-            ``solver`` is :class:`Newton` up to 64 weights and :class:`LBFGS` beyond when None.
+            ``solver``, when None, is ``LBFGS(preconditioner="hessian")`` up to 64 weights and ``LBFGS()`` beyond.
 
     Returns:
         A :class:`Solution` with ``params.coef`` ``(K, n)`` and ``params.intercept`` ``(K,)``.
@@ -94,7 +94,7 @@ def fit_softmax(X: ArrayLike, labels: ArrayLike, num_classes: int, **options: Un
     classes = (num_classes,)
     data = as_data(X, labels, partial(as_class_labels, num_classes), options, classes=classes, offset_classes=classes)
     num_weights = num_classes * (X.shape[1] + data.intercept)
-    chosen = fit_settings(options, data, num_weights, SOFTMAX_NEWTON_MAX_WEIGHTS)
+    chosen = fit_settings(options, data, num_weights, SOFTMAX_HESSIAN_MAX_WEIGHTS)
     return _fit_softmax(num_classes, data, *chosen)
 
 

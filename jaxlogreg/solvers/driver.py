@@ -38,11 +38,14 @@ class Solver(Protocol):
 
     default_max_steps: ClassVar[int]
     patience: ClassVar[int]  # steps without progress, near the rounding floor, after which a fit has stalled
-    passes_per_step: ClassVar[int]
     standardizes: ClassVar[bool]  # whether it works in standardised coordinates
 
     def passes_at_start(self) -> int:
         """Reads of the data in ``init``."""
+        ...
+
+    def passes(self, state: Any) -> Array | int:
+        """Reads of the data in the step that led to ``state``."""
         ...
 
     def init(self, problem: Problem, point: Point) -> Any: ...
@@ -253,7 +256,7 @@ def _advance(task: _Task, run: _Run, tol: Array, max_steps: Array) -> _Run:
             (num_steps >= max_steps, Status.MAX_STEPS),
         ),
         num_steps=num_steps,
-        num_passes=run.num_passes + task.solver.passes_per_step,
+        num_passes=run.num_passes + task.solver.passes(state),
     )
 
 

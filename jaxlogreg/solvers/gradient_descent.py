@@ -57,7 +57,6 @@ class GradientDescent:
 
     default_max_steps: ClassVar[int] = 10_000
     patience: ClassVar[int] = 1000
-    passes_per_step: ClassVar[int] = 2
     standardizes: ClassVar[bool] = False  # its steps are defined in the columns' own units
 
     def tree_flatten(self) -> tuple[tuple[Any, ...], tuple[str | None, bool]]:
@@ -73,6 +72,9 @@ class GradientDescent:
 
     def passes_at_start(self) -> int:
         return int(isinstance(self.step, str))
+
+    def passes(self, state: _Momentum) -> int:
+        return 2
 
     def init(self, problem: Problem, point: Point) -> _Momentum:
         return _Momentum(self.step_size(problem, point.w), point.w, jnp.zeros((), point.w.dtype))

@@ -36,11 +36,13 @@ class Newton:
 
     default_max_steps: ClassVar[int] = 100
     patience: ClassVar[int] = 6
-    passes_per_step: ClassVar[int] = 3
     standardizes: ClassVar[bool] = True
 
     def passes_at_start(self) -> int:
         return 0
+
+    def passes(self, state: None) -> int:
+        return 3
 
     def init(self, problem: Problem, point: Point) -> None:
         return None
