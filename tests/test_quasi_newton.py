@@ -11,7 +11,7 @@ def test_the_two_loop_recursion_is_the_bfgs_product_formula(dtype):
     rng = np.random.default_rng(0)
     n, memory = 6, 4
     solver, A = jlr.LBFGS(memory=memory), np.diag(np.arange(1.0, n + 1))
-    state = solver.init(None, type("Point", (), {"w": jnp.zeros(n, dtype)}))
+    state = solver.init(None, jnp.zeros(n, dtype))
     steps = rng.normal(size=(6, n))
     for step in steps:
         state = solver._remember(state, jnp.asarray(step, dtype), jnp.asarray(A @ step, dtype))
@@ -28,7 +28,7 @@ def test_the_two_loop_recursion_is_the_bfgs_product_formula(dtype):
 
 def test_a_pair_without_positive_curvature_is_left_out(dtype):
     solver = jlr.LBFGS(memory=3)
-    state = solver.init(None, type("Point", (), {"w": jnp.zeros(2, dtype)}))
+    state = solver.init(None, jnp.zeros(2, dtype))
     kept = solver._remember(state, jnp.asarray([1.0, 0.0], dtype), jnp.asarray([2.0, 0.0], dtype))
     same = solver._remember(kept, jnp.asarray([0.0, 1.0], dtype), jnp.asarray([0.0, -1.0], dtype))
     for before, after in zip(kept.__dict__.values(), same.__dict__.values(), strict=True):

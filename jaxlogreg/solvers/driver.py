@@ -1,6 +1,6 @@
 """The driver: owns the loop, the step limit, the status and the verdict, for every solver.
 
-A solver is a frozen dataclass with two pure methods, ``init(problem, point) -> state`` and
+A solver is a frozen dataclass with two pure methods, ``init(problem, w) -> state`` and
 ``advance(problem, point, state) -> (point, state, failed)``; it never decides when to stop. The
 driver runs it in one jit-compiled ``lax.while_loop`` (:func:`minimize`), or step by step from Python
 (:func:`iterate`). Carried margins drift by rounding, so when the loop ends everything is computed
@@ -48,7 +48,9 @@ class Solver(Protocol):
         """Reads of the data in the step that led to ``state``."""
         ...
 
-    def init(self, problem: Problem, point: Point) -> Any: ...
+    def init(self, problem: Problem, w: Array) -> Any:
+        """The state before the first step; nothing is evaluated at ``w`` yet."""
+        ...
 
     def advance(self, problem: Problem, point: Point, state: Any) -> tuple[Point, Any, Array]:
         """The next point and state, and whether no further step is possible."""
@@ -87,8 +89,7 @@ def minimize(
     >>> solution.params["a"].round(4)
     Array([3., 3.], dtype=float32)
     """
-    init = _floating(init)
-    dtype = jnp.result_type(*jax.tree.leaves(init))
+    init, dtype = _floating(init)
     solver, tol, max_steps = settings(dtype, solver or LBFGS(), tol, max_steps)
     if isinstance(problem_or_fun, Problem):
         return _minimize_problem(solver, problem_or_fun, init, tol, max_steps)
@@ -114,8 +115,7 @@ def iterate(
     0 5.0
     1 0.0
     """
-    init = _floating(init)
-    dtype = jnp.result_type(*jax.tree.leaves(init))
+    init, dtype = _floating(init)
     solver, tol, max_steps = settings(dtype, solver or LBFGS(), tol, max_steps)
     if isinstance(problem_or_fun, Problem):
         problem, w, restore = problem_or_fun, init, _same
@@ -221,7 +221,7 @@ def _begin(task: _Task, init: Array) -> _Run:
     point = Point(w, z, jnp.zeros_like(w), None if problem.loss.convex else inf)
     return _Run(
         point=point,
-        state=task.solver.init(problem, point),
+        state=task.solver.init(problem, w),
         value=inf,
         initial_value=inf,
         best_kkt=inf,
@@ -360,8 +360,10 @@ def settings(
     return solver, as_scalar(tol, dtype), as_scalar(max_steps, np.int32)
 
 
-def _floating(init: Any) -> Any:
-    leaves = jax.tree.map(jnp.asarray, init)
-    if not jax.tree.leaves(leaves) or not all(jnp.issubdtype(x.dtype, jnp.floating) for x in jax.tree.leaves(leaves)):
+def _floating(init: Any) -> tuple[Any, Any]:
+    """The start as a pytree of arrays, and their common dtype."""
+    init = jax.tree.map(jnp.asarray, init)
+    dtypes = [leaf.dtype for leaf in jax.tree.leaves(init)]
+    if not dtypes or not all(jnp.issubdtype(dtype, jnp.floating) for dtype in dtypes):
         raise ValueError("init must hold floating-point numbers (it is where the search starts), such as jnp.zeros(n)")
-    return leaves
+    return init, jnp.result_type(*dtypes)

@@ -76,8 +76,8 @@ class GradientDescent:
     def passes(self, state: _Momentum) -> int:
         return 2
 
-    def init(self, problem: Problem, point: Point) -> _Momentum:
-        return _Momentum(self.step_size(problem, point.w), point.w, jnp.zeros((), point.w.dtype))
+    def init(self, problem: Problem, w: Array) -> _Momentum:
+        return _Momentum(self.step_size(problem, w), w, jnp.zeros((), w.dtype))
 
     def advance(self, problem: Problem, point: Point, state: _Momentum) -> tuple[Point, _Momentum, Array]:
         w = point.w - state.step * point.gradient

@@ -44,7 +44,7 @@ class Newton:
     def passes(self, state: None) -> int:
         return 3
 
-    def init(self, problem: Problem, point: Point) -> None:
+    def init(self, problem: Problem, w: Array) -> None:
         return None
 
     def advance(self, problem: Problem, point: Point, state: None) -> tuple[Point, None, Array]:

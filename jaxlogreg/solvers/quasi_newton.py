@@ -76,8 +76,8 @@ class LBFGS:
     def passes(self, state: _Memory) -> Array:
         return 2 + state.is_new.astype(jnp.int32)
 
-    def init(self, problem: Problem, point: Point) -> _Memory:
-        return self._forget(point.w)
+    def init(self, problem: Problem, w: Array) -> _Memory:
+        return self._forget(w)
 
     def advance(self, problem: Problem, point: Point, state: _Memory) -> tuple[Point, _Memory, Array]:
         new, found = search(problem, point, -self._apply(problem, state, point.gradient))
