@@ -1,9 +1,12 @@
 """jaxlogreg: logistic regression as pure JAX functions, with solvers that know its structure."""
 
 from . import losses
-from .linear_maps import Dense, Identity, PerClass, Standardized, WithIntercept
+from .linear_maps import Columns, Dense, Identity, PerClass, Standardized, WithIntercept
 from .models import (
+    CrossValidation,
+    bootstrap,
     class_weights,
+    cross_validate,
     decision_function,
     fit,
     fit_one_vs_all,
@@ -21,6 +24,8 @@ from .version import __version__
 __all__ = [
     "L2",
     "LBFGS",
+    "Columns",
+    "CrossValidation",
     "Dense",
     "GradientDescent",
     "Identity",
@@ -34,7 +39,9 @@ __all__ = [
     "Status",
     "WithIntercept",
     "__version__",
+    "bootstrap",
     "class_weights",
+    "cross_validate",
     "decision_function",
     "fit",
     "fit_one_vs_all",

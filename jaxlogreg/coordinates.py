@@ -4,7 +4,7 @@ Columns in their own units (an age beside an income, a year around 2000) make a 
 worse conditioned than it is. Centring is undone by the intercept and scaling by the weights, so both
 are changes of variables that leave every fit as it was:
 
-    v = w scale,   c = intercept + Σ meanⱼ wⱼ,   scale² = variance + (penalty's share).
+    v = w deviation,   c = intercept + Σ meanⱼ wⱼ.
 
 Solvers that use curvature work in ``(v, c)``, through the lazy :class:`Standardized` map; gradient
 descent works in the columns' own units, where its steps are defined. Either way convergence is judged
@@ -17,6 +17,7 @@ import jax.numpy as jnp
 from jax import Array
 from jax.tree_util import register_dataclass
 
+from .lanes import Lanes
 from .linear_maps import Identity, LinearMap, PerClass, Standardized, WithIntercept
 from .problem import Problem
 
@@ -30,9 +31,9 @@ class Coordinates:
 
     Args:
         mean: subtracted from each column; zero for the intercept and where there is none.
-        scale: each column's divisor; one for the intercept.
-        deviation: each column's standard deviation (its rms where it is constant).
-        rms: each column's root mean square.
+        scale: each column's divisor: its standard deviation (its rms where it is constant), one for the intercept.
+        deviation, rms: each column's standard deviation (or rms) and root mean square, under this lane's own row
+            weights.
     """
 
     mean: Array
@@ -68,8 +69,11 @@ class Coordinates:
         return w.reshape(-1, self.mean.shape[0])
 
 
-def choose_coordinates(problem: Problem, w: Array, standardize: bool) -> Coordinates:
-    """Standardised coordinates for a problem, or the user's own, with the columns' moments."""
+def choose_coordinates(problem: Problem, w: Array, standardize: bool, lanes: Lanes) -> Coordinates:
+    """Standardised coordinates for a problem, or the user's own, with the columns' moments.
+
+    Lanes that differ in their row weights have them in common, by the mean of the weights.
+    """
     base = _columns_of(problem.linear_map)
     if isinstance(base, Identity):
         one = jnp.ones_like(w)
@@ -77,29 +81,33 @@ def choose_coordinates(problem: Problem, w: Array, standardize: bool) -> Coordin
     weights = problem.loss.row_weights()
     if weights is None:
         weights = jnp.full((base.shape[0],), 1.0 / base.shape[0], w.dtype)
-    penalty = jnp.max(problem.penalty.diagonal(w).reshape(-1, base.shape[1]), axis=0)
-    one = jnp.ones((1,), w.dtype)
-    if isinstance(base, WithIntercept):
-        mean, variance = base.base.moments(weights)
-        mean, variance = jnp.concatenate([mean, 0.0 * one]), jnp.concatenate([variance, one])
-        centred = penalty[-1] == 0.0  # only a free intercept can undo centring
-    else:
-        mean, variance = base.moments(weights)
-        centred = jnp.zeros((), bool)
+    # Only a free intercept can undo centring.
+    free = jnp.max(problem.penalty.diagonal(w).reshape(-1, base.shape[1]), axis=0)[-1] == 0.0
+    centred = (free if isinstance(base, WithIntercept) else jnp.zeros((), bool)) & standardize
+    mean, deviation, rms = _moments(base, weights, centred)
+    if not standardize:
+        return Coordinates(jnp.zeros_like(rms), jnp.ones_like(rms), deviation, rms)
+    scale = deviation
+    if lanes.share:
+        mean, scale, _ = _moments(base, lanes.mean(weights), ~lanes.any(~centred))
+    return Coordinates(mean, scale, deviation, rms)
+
+
+def _moments(base: LinearMap, weights: Array, centred: Array) -> tuple[Array, Array, Array]:
+    """Mean (zero where not centred), deviation about it (the rms where constant), and rms of each column."""
+    columns = base.base if isinstance(base, WithIntercept) else base
+    mean, variance = columns.moments(weights)
     square = variance + mean * mean
     rms = jnp.sqrt(jnp.where(square > 0.0, square, 1.0))
     mean, variance = jnp.where(centred, mean, 0.0), jnp.where(centred, variance, square)
     # A constant column has no deviation to scale by.
-    constant = variance <= (8.0 * float(jnp.finfo(w.dtype).eps)) ** 2 * square
+    constant = variance <= (8.0 * float(jnp.finfo(rms.dtype).eps)) ** 2 * square
     deviation = jnp.where(constant, rms, jnp.sqrt(variance))
-    if not standardize:
-        return Coordinates(jnp.zeros_like(mean), jnp.ones_like(mean), rms, rms)
-    # With the penalty's curvature in the scale, the Hessian's diagonal is about the same everywhere.
-    bound = problem.loss.curvature_bound or 1.0
-    scale = jnp.sqrt(deviation * deviation + penalty / bound)
-    if isinstance(base, WithIntercept):
-        scale = jnp.concatenate([scale[:-1], one])
-    return Coordinates(mean, scale, deviation, rms)
+    if not isinstance(base, WithIntercept):
+        return mean, deviation, rms
+    one = jnp.ones((1,), rms.dtype)
+    mean, deviation, rms = (jnp.concatenate([x, last]) for x, last in ((mean, 0.0 * one), (deviation, one), (rms, one)))
+    return mean, deviation, rms
 
 
 def in_coordinates(problem: Problem, coordinates: Coordinates) -> Problem:

@@ -11,6 +11,7 @@ import jax
 from jax import Array, lax
 
 from .coordinates import choose_coordinates, in_coordinates
+from .lanes import alone
 from .linear_solve import solve_convex
 from .problem import Problem
 
@@ -29,7 +30,7 @@ def solution_tangent(problem: Problem, tangent: Problem, w: Array) -> tuple[Arra
     of the system's solutions, as ``w`` is one of the minimisers.
     """
     # In standardised coordinates, as the fit itself: raw columns far from zero would cost digits.
-    coordinates = lax.stop_gradient(choose_coordinates(problem, w, True))
+    coordinates = lax.stop_gradient(choose_coordinates(problem, w, True, alone()))
     v = coordinates.to_solver(w)
     _, slope = jax.jvp(lambda problem: in_coordinates(problem, coordinates).gradient(v), (problem,), (tangent,))
     # The envelope theorem: moving w does not move the minimum, to first order.

@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array, lax
 
-__all__ = ["solve_convex", "solve_descent"]
+__all__ = ["ELIMINATION_MAX", "inverse", "solve_convex", "solve_descent"]
 
 ELIMINATION_MAX = 64
 
@@ -20,7 +20,20 @@ def solve_convex(H: Array, b: Array) -> Array:
     """``x`` with ``H x = b``, for positive semidefinite ``H`` ``(n, n)`` and ``b`` ``(n,)`` in its range."""
     scale = _unit_diagonal(H)
     H, b = H * scale[:, None] * scale[None, :], b * scale
-    return scale * (_eliminate(H, b) if b.shape[0] <= ELIMINATION_MAX else _factorise(H, b))
+    return scale * (_eliminate(H, b[:, None])[:, 0] if b.shape[0] <= ELIMINATION_MAX else _factorise(H, b))
+
+
+def inverse(H: Array) -> Array:
+    """``H⁻¹`` for positive semidefinite ``H``; where it is singular to rounding, of ``H`` and a small diagonal."""
+    scale = _unit_diagonal(H)
+    H, eye = H * scale[:, None] * scale[None, :], jnp.eye(H.shape[0], dtype=H.dtype)
+    H = H + 4.0 * _rounding(H) * eye
+    if H.shape[0] <= ELIMINATION_MAX:
+        found = _eliminate(H, eye)
+    else:
+        found = jax.scipy.linalg.cho_solve((jnp.linalg.cholesky(H), True), eye)
+    found = jnp.where(jnp.all(jnp.isfinite(found)), found, eye)
+    return found * scale[:, None] * scale[None, :]
 
 
 def solve_descent(H: Array, b: Array) -> Array:
@@ -49,7 +62,7 @@ def _rounding(b: Array) -> float:
 
 
 def _eliminate(H: Array, b: Array) -> Array:
-    """Gauss-Jordan elimination, the largest pivot first, until only rounding is left."""
+    """``H⁻¹ b``, ``b`` ``(n, k)``: Gauss-Jordan elimination, the largest pivot first, until only rounding is left."""
     n = b.shape[0]
 
     def eliminate(_: Array, state: tuple[Array, Array, Array]) -> tuple[Array, Array, Array]:
@@ -60,11 +73,11 @@ def _eliminate(H: Array, b: Array) -> Array:
         row = jnp.where(sound, row / row[j], 0.0)
         # Less the unit vector, the column leaves the pivot's own row divided by the pivot.
         column = column - unit.astype(b.dtype)
-        return table - column[:, None] * row[None], diagonal - column * row[:-1], done | (unit & sound)
+        return table - column[:, None] * row[None], diagonal - column * row[:n], done | (unit & sound)
 
-    start = jnp.concatenate([H, b[:, None]], axis=1), _diagonal(H), jnp.zeros(n, bool)
+    start = jnp.concatenate([H, b], axis=1), _diagonal(H), jnp.zeros(n, bool)
     table, _, done = lax.fori_loop(0, n, eliminate, start)
-    return jnp.where(done, table[:, -1], 0.0)
+    return jnp.where(done[:, None], table[:, n:], 0.0)
 
 
 def _factorise(H: Array, b: Array) -> Array:
@@ -78,6 +91,6 @@ def _factorise(H: Array, b: Array) -> Array:
 
     def eliminate(state: tuple[Array, Array]) -> tuple[Array, Array]:
         system, _ = lax.optimization_barrier(((H, b), state[1]))
-        return _eliminate(*system), jnp.ones((), bool)
+        return _eliminate(system[0], system[1][:, None])[:, 0], jnp.ones((), bool)
 
     return lax.while_loop(lambda state: ~state[1], eliminate, (x, sound))[0]

@@ -22,6 +22,8 @@ from jax.tree_util import register_dataclass
 from jax.typing import ArrayLike
 
 from .linear_maps import LinearMap, PerClass
+from .linear_solve import solve_convex
+from .products import EXACT, sum_over_rows
 
 __all__ = [
     "BinaryCrossEntropy",
@@ -175,6 +177,10 @@ class MarginLoss:
         """``Aᵀ L''(z) A`` for the linear map ``A``."""
         raise NotImplementedError
 
+    def curvature(self, z: Array) -> Array | None:
+        """The diagonal of ``L''(z)``, or a bound of its size, the shape of ``z``; None where there are no rows."""
+        return None
+
     def row_weights(self) -> Array | None:
         """The weight of each row, summing to one; None where the loss has no rows."""
         return None
@@ -187,8 +193,8 @@ class MarginLoss:
         """Whether margins in the direction ``z`` classify every row rightly, and strictly."""
         return jnp.zeros((), bool)
 
-    def dual(self, residual: Array, balanced: bool) -> tuple[Array, Array] | None:
-        """A residual ``u`` that is dual feasible, and ``-L*(u)``; None where no conjugate is known.
+    def dual(self, z: Array, balanced: bool) -> tuple[Array, Array] | None:
+        """A dual feasible ``u`` near the residual at ``z``, and ``-L*(u)``; None where no conjugate is known.
 
         With ``balanced``, ``u`` sums to zero over the rows, which a free intercept demands.
         """
@@ -199,21 +205,21 @@ def _with_offset(z: Array, offset: Array | None) -> Array:
     return z if offset is None else z + offset
 
 
-def _per_weight(residual: Array, weight: Array) -> Array:
-    return jnp.where(weight > 0.0, residual / jnp.where(weight > 0.0, weight, 1.0), 0.0)
+def _mixture(means: Array, target: Array) -> tuple[Array, Array]:
+    """``keep`` and ``shift``: class probabilities ``keep p + shift`` have means ``target`` if ``p`` has ``means``.
 
-
-def _balance(p: Array, weight: Array, target: Array) -> Array:
-    """Moves class probabilities ``p`` (classes, rows) a little, so that their means are ``target``.
-
-    ``(1 - θ) p + θ q`` with one distribution ``q`` for all rows and the smallest ``θ`` that keeps
-    ``q`` nonnegative; at an optimum with an intercept the means agree and ``θ = 0``.
+    That is ``(1 - θ) p + θ q`` with one distribution ``q`` for all rows and the smallest ``θ`` that keeps
+    ``q`` nonnegative; where the means agree, ``θ = 0``.
     """
-    means = jnp.sum(weight[None] * p, axis=-1, keepdims=True)
-    tiny = float(jnp.finfo(p.dtype).tiny)
-    theta = jnp.max(jnp.maximum(1.0 - target / jnp.maximum(means, tiny), 0.0))
+    tiny = float(jnp.finfo(means.dtype).tiny)
+    keep = 1.0 - jnp.max(jnp.maximum(1.0 - target / jnp.maximum(means, tiny), 0.0))
     # θ q = target - (1 - θ) means, without dividing by a θ that may vanish.
-    return jnp.clip((1.0 - theta) * p + jnp.maximum(target - (1.0 - theta) * means, 0.0), 0.0, 1.0)
+    return keep, jnp.maximum(target - keep * means, 0.0)
+
+
+def _entropy(p: Array) -> Array:
+    """``-p log p``, zero at zero."""
+    return -p * jnp.log(jnp.maximum(p, float(jnp.finfo(p.dtype).tiny)))
 
 
 @register_dataclass
@@ -249,8 +255,11 @@ class BinaryCrossEntropy(MarginLoss):
     def residual(self, z: Array) -> Array:
         return self.weight * (sigmoid(_with_offset(z, self.offset)) - self.y)
 
+    def curvature(self, z: Array) -> Array:
+        return self.weight * _logistic_curvature(_with_offset(z, self.offset))
+
     def hessian(self, linear_map: LinearMap, z: Array) -> Array:
-        return linear_map.gram(self.weight * _logistic_curvature(_with_offset(z, self.offset)))
+        return linear_map.gram(self.curvature(z))
 
     def row_weights(self) -> Array:
         return self.weight
@@ -259,14 +268,19 @@ class BinaryCrossEntropy(MarginLoss):
         rightly = jnp.where(z > 0.0, self.y == 1.0, (z < 0.0) & (self.y == 0.0))
         return jnp.all(rightly | (self.weight == 0.0))
 
-    def dual(self, residual: Array, balanced: bool) -> tuple[Array, Array]:
-        p = self.y + _per_weight(residual, self.weight)
-        p = jnp.stack([1.0 - p, p])
+    def dual(self, z: Array, balanced: bool) -> tuple[Array, Array]:
+        p, q = sigmoid(_with_offset(z, self.offset)), sigmoid(-_with_offset(z, self.offset))
         if balanced:
-            rate = jnp.sum(self.weight * self.y)
-            p = _balance(p, self.weight, jnp.stack([1.0 - rate, rate])[:, None])
-        u = self.weight * (p[1] - self.y)
-        value = -jnp.sum(self.weight * jnp.sum(jax.scipy.special.xlogy(p, p), axis=0))
+            # First where a step of the intercept would move p, as that costs least; then what is left is mixed in.
+            rate, pull = jnp.sum(self.weight * self.y), jnp.sum(self.weight * (self.y - p))
+            curvature = jnp.sum(self.weight * p * q)
+            step = jnp.clip(pull / jnp.where(curvature > 0.0, curvature, 1.0), -1.0, 1.0)
+            mean = rate - pull + step * curvature
+            means, target = jnp.stack([1.0 - mean, mean]), jnp.stack([1.0 - rate, rate])
+            keep, (shift_q, shift_p) = _mixture(means, target)
+            p, q = keep * (p + step * p * q) + shift_p, keep * (q - step * p * q) + shift_q
+        u = self.weight * (p - self.y)
+        value = jnp.sum(self.weight * (_entropy(p) + _entropy(q)))
         return u, value if self.offset is None else value + jnp.sum(u * self.offset)
 
 
@@ -302,6 +316,12 @@ class SoftmaxCrossEntropy(MarginLoss):
     def residual(self, z: Array) -> Array:
         return self.weight[None] * (jax.nn.softmax(_with_offset(z, self.offset), axis=0) - self.targets)
 
+    def curvature(self, z: Array) -> Array:
+        # At p = 1/K this is L'' itself, on the margins that sum to zero: (I - 11ᵀ/K)/K.
+        p = jax.nn.softmax(_with_offset(z, self.offset), axis=0)
+        num_classes = p.shape[0]
+        return (num_classes / (num_classes - 1)) * self.weight[None] * p * (1.0 - p)
+
     def hessian(self, linear_map: LinearMap, z: Array) -> Array:
         if not isinstance(linear_map, PerClass):
             raise TypeError("softmax_cross_entropy needs a PerClass linear map: one block of weights a class")
@@ -316,7 +336,7 @@ class SoftmaxCrossEntropy(MarginLoss):
             diagonal = jnp.eye(num_classes, dtype=rows.dtype)[:, None, :, None]
             return own[:, :, None, :] * diagonal - cross
 
-        blocks = linear_map.base.sum_over_rows(term, jnp.concatenate([self.weight[None, :], p]))
+        blocks = sum_over_rows(linear_map.base, term, jnp.concatenate([self.weight[None, :], p]))
         return blocks.reshape(num_classes * n, num_classes * n)
 
     def row_weights(self) -> Array:
@@ -328,12 +348,19 @@ class SoftmaxCrossEntropy(MarginLoss):
         one_class = jnp.max(self.targets, axis=0) == 1.0
         return jnp.all((one_class & (own > other)) | (self.weight == 0.0))
 
-    def dual(self, residual: Array, balanced: bool) -> tuple[Array, Array]:
-        p = self.targets + _per_weight(residual, self.weight[None])
+    def dual(self, z: Array, balanced: bool) -> tuple[Array, Array]:
+        p = jax.nn.softmax(_with_offset(z, self.offset), axis=0)
         if balanced:
-            p = _balance(p, self.weight, jnp.sum(self.weight[None] * self.targets, axis=1, keepdims=True))
+            # First where a step of the intercepts would move p, as that costs least; then what is left is mixed in.
+            target = jnp.sum(self.weight[None] * self.targets, axis=1)
+            means, eye = jnp.sum(self.weight[None] * p, axis=1), jnp.eye(p.shape[0], dtype=p.dtype)
+            curvature = eye * means[None] - jnp.matmul(self.weight[None] * p, p.T, precision=EXACT)
+            step = jnp.clip(solve_convex(curvature, target - means), -0.5, 0.5)
+            p = p * (1.0 + (step[:, None] - jnp.sum(step[:, None] * p, axis=0)[None]))
+            keep, shift = _mixture(jnp.sum(self.weight[None] * p, axis=1), target)
+            p = keep * p + shift[:, None]
         u = self.weight[None] * (p - self.targets)
-        value = -jnp.sum(self.weight * jnp.sum(jax.scipy.special.xlogy(p, p), axis=0))
+        value = jnp.sum(self.weight * jnp.sum(_entropy(p), axis=0))
         return u, value if self.offset is None else value + jnp.sum(u * self.offset)
 
 
@@ -353,10 +380,15 @@ class ElementwiseLoss(MarginLoss):
     def residual(self, z: Array) -> Array:
         return jax.grad(self.value)(z)
 
+    def curvature(self, z: Array) -> Array:
+        return jnp.abs(self._second_derivative(z))
+
     def hessian(self, linear_map: LinearMap, z: Array) -> Array:
+        return linear_map.gram(self._second_derivative(z))
+
+    def _second_derivative(self, z: Array) -> Array:
         # Elementwise, so the Hessian in z is diagonal: one Hessian-vector product with ones.
-        _, curvature = jax.jvp(self.residual, (z,), (jnp.ones_like(z),))
-        return linear_map.gram(curvature)
+        return jax.jvp(self.residual, (z,), (jnp.ones_like(z),))[1]
 
     def row_weights(self) -> Array:
         return self.weight

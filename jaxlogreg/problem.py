@@ -9,9 +9,10 @@ from dataclasses import dataclass
 
 import jax
 import jax.numpy as jnp
-from jax import Array
+from jax import Array, lax
 from jax.tree_util import register_dataclass
 
+from .lanes import Lanes, alone
 from .linear_maps import LinearMap
 from .losses import MarginLoss
 from .penalties import Penalty
@@ -86,14 +87,25 @@ class Problem:
             value = value + self.penalty.value(w)
         return Point(w, z, self.gradient_at(w, residual), value)
 
-    def has_no_optimum(self, w: Array) -> Array:
-        """Whether ``w`` proves that ``F`` has no finite minimiser.
+    def has_no_optimum(self, w: Array, z: Array, lanes: Lanes | None = None) -> Array:
+        """Whether ``w``, with margins ``z``, proves that ``F`` has no finite minimiser.
 
         So it is when the unpenalised part of ``w`` alone classifies every row rightly: along it the
-        loss falls for ever, and nothing holds it back.
+        loss falls for ever, and nothing holds it back. Only where some columns are penalised and others
+        are not does this read the data.
         """
-        free = jnp.where(self.penalty.diagonal(w) == 0.0, w, 0.0)
-        return self.loss.separates(self.linear_map.mv(free))
+        intercept, free = self.linear_map.intercept_mask(), self.penalty.diagonal(w) == 0.0
+        constant = jnp.where(free & intercept, w, 0.0)
+        mixed = jnp.any(free & ~intercept & (w != 0.0)) & ~jnp.all(free)
+
+        def read(carry: tuple[Array, Array]) -> tuple[Array, Array]:
+            part, _ = lax.optimization_barrier((jnp.where(free, w, 0.0), carry[1]))
+            return self.linear_map.mv(part), jnp.zeros_like(carry[1])
+
+        # The constant alone in each block: as many margins as rows, and no column of the data in them.
+        unread = jnp.broadcast_to(jnp.sum(constant.reshape(*z.shape[:-1], -1), axis=-1, keepdims=True), z.shape)
+        margins, _ = lax.while_loop(lambda carry: carry[1], read, (unread, (lanes or alone()).any(mixed)))
+        return self.loss.separates(jnp.where(jnp.all(free), z, margins))
 
     def duality_gap(self, point: Point, value: Array) -> Array:
         """``F(w)`` minus the value of a dual point near it: a bound on ``F(w) - min F``.
@@ -103,7 +115,7 @@ class Problem:
         weight would ask for ``(Aᵀu)ⱼ = 0`` exactly; then, or where no dual is known, it is ``inf``.
         """
         intercept = self.linear_map.intercept_mask()
-        dual = self.loss.dual(self.loss.residual(point.z), bool(intercept.any()))
+        dual = self.loss.dual(point.z, bool(intercept.any()))
         if dual is None:
             return jnp.full((), jnp.inf, point.w.dtype)
         u, dual_value = dual

@@ -8,12 +8,21 @@ from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.preprocessing import StandardScaler
 
 import jaxlogreg as jlr
-from jaxlogreg.linear_maps import BLOCK_ROWS
+from jaxlogreg import products
 
 DTYPE = jnp.result_type(float)
 EPS = float(jnp.finfo(DTYPE).eps)
 M, N, K = 7, 3, 4
-MANY = 2 * BLOCK_ROWS + 905  # rows for two full blocks and a part
+BLOCK_ROWS = 1024
+MANY = 2 * BLOCK_ROWS + 2  # rows for three blocks, as even as can be, of which the last is moved back to fit
+
+
+@pytest.fixture(autouse=True, scope="module")
+def small_blocks():
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(products, "BLOCK_SIZE", BLOCK_ROWS)
+        patch.setattr(products, "MIN_BLOCK_ROWS", BLOCK_ROWS)
+        yield
 
 
 def array(x):
@@ -107,13 +116,40 @@ def test_gram_has_lanes_under_vmap():
         assert_allclose(actual, matrix.T @ (s[:, None] * matrix), rtol=500 * EPS)
 
 
-@jax.jit
-def moments(linear_map, s):
-    return linear_map.moments(s / jnp.sum(s))
+def test_a_gram_in_float32_has_the_digits_of_float32():
+    linear_map, matrix = MANY_ROWS["standardized, intercept"]
+    gram = jax.jit(lambda A, s: A.gram(s, jnp.dtype(jnp.float32)))(linear_map, WEIGHTS)
+    assert gram.dtype == jnp.float32
+    eps = float(jnp.finfo(jnp.float32).eps)
+    assert_allclose(gram, matrix.T @ (exact(WEIGHTS)[:, None] * matrix), rtol=500 * eps, atol=500 * eps)
 
 
 @every_size
-def test_moments_are_the_weighted_mean_and_variance(linear_map, matrix):
+def test_a_centred_gram_is_that_of_the_centred_columns(linear_map, matrix):
+    s, mean = WEIGHTS[: matrix.shape[0]], np.linspace(-2.0, 3.0, matrix.shape[1])
+    expected = (matrix - mean).T @ (exact(s)[:, None] * (matrix - mean))
+    gram = jax.jit(lambda A, s, mean: A.centred_gram(s, mean))(linear_map, s, array(mean))
+    assert_allclose(gram, expected, rtol=500 * EPS, atol=500 * EPS)
+
+
+@jax.jit
+def moments_alone(linear_map, s):
+    return linear_map.moments(s / jnp.sum(s))
+
+
+@jax.jit
+def moments_of_lanes(linear_map, s):
+    lanes = jnp.stack([jnp.ones_like(s), s])
+    mean, variance = jax.vmap(lambda s: linear_map.moments(s / jnp.sum(s)))(lanes)
+    return mean[1], variance[1]
+
+
+alone_and_lanes = pytest.mark.parametrize("moments", [moments_alone, moments_of_lanes], ids=["alone", "lanes"])
+
+
+@every_size
+@alone_and_lanes
+def test_moments_are_the_weighted_mean_and_variance(moments, linear_map, matrix):
     s = WEIGHTS[: matrix.shape[0]]
     mean = np.average(matrix, axis=0, weights=exact(s))
     variance = np.average((matrix - mean) ** 2, axis=0, weights=exact(s))
@@ -121,14 +157,16 @@ def test_moments_are_the_weighted_mean_and_variance(linear_map, matrix):
 
 
 @pytest.mark.parametrize("m", [50, MANY])
-def test_moments_of_a_column_far_from_zero_keep_their_digits(m):
+@alone_and_lanes
+def test_moments_of_a_column_far_from_zero_keep_their_digits(moments, m):
     column = array(1e6 + np.random.default_rng(3).normal(size=(m, 1)))
     mean, variance = moments(jlr.Dense(column), jnp.ones(m, DTYPE))
     assert_allclose(mean, exact(column).mean(axis=0), rtol=4 * EPS)
     assert_allclose(variance, exact(column).var(axis=0), rtol=500 * EPS)
 
 
-def test_a_row_of_weight_zero_has_no_part_in_the_moments_whatever_it_holds():
+@alone_and_lanes
+def test_a_row_of_weight_zero_has_no_part_in_the_moments_whatever_it_holds(moments):
     column = np.append(1e9, np.random.default_rng(4).normal(size=M - 1))[:, None]
     mean, variance = moments(jlr.Dense(array(column)), array([0.0] + [1.0] * (M - 1)))
     kept = exact(array(column))[1:]
@@ -139,7 +177,7 @@ def test_a_row_of_weight_zero_has_no_part_in_the_moments_whatever_it_holds():
 @pytest.mark.parametrize("s", [None, WEIGHTS], ids=["no weights", "weights"])
 def test_standardized_by_its_moments_is_scikit_learns_standard_scaler(s):
     base = jlr.Dense(X_MANY)
-    mean, variance = moments(base, jnp.ones(MANY, DTYPE) if s is None else s)
+    mean, variance = moments_alone(base, jnp.ones(MANY, DTYPE) if s is None else s)
     actual = jlr.Standardized(base, mean, jnp.sqrt(variance)).rows(0, MANY)
     expected = (
         StandardScaler().fit(exact(X_MANY), sample_weight=None if s is None else exact(s)).transform(exact(X_MANY))

@@ -6,12 +6,13 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
-from jaxlogreg.linear_solve import solve_convex, solve_descent
+from jaxlogreg.linear_solve import _eliminate, inverse, solve_convex, solve_descent
 
 DTYPE = jnp.result_type(float)
 EPS = float(jnp.finfo(DTYPE).eps)
 SOLVE = jax.jit(solve_convex)
 DESCENT = jax.jit(solve_descent)
+INVERSE = jax.jit(inverse)
 sizes = pytest.mark.parametrize("n", [1, 5, 64, 65, 100])  # the method changes after 64
 
 
@@ -113,6 +114,37 @@ def test_nan_in_a_system_shows_in_its_solution():
     for n in (5, 65):
         H, b = definite(n)
         assert np.any(np.isnan(SOLVE(H.at[0, 0].set(jnp.nan), b)))
+
+
+def test_elimination_solves_for_each_column_of_the_right_hand_side():
+    H, _ = definite(6)
+    B = array(np.random.default_rng(2).normal(size=(6, 4)))
+    assert_allclose(jax.jit(_eliminate)(H, B), np.linalg.solve(exact(H), exact(B)), rtol=0, atol=600 * EPS)
+
+
+@sizes
+@pytest.mark.parametrize("decades", [0, 6, -6])
+def test_the_inverse_of_a_definite_matrix_is_that_of_numpy_in_any_units(n, decades):
+    H = exact(definite(n)[0])
+    unit = 10.0 ** np.linspace(0, decades, n)
+    found = exact(INVERSE(array(H * unit[:, None] * unit)))
+    assert_allclose(found * unit[:, None] * unit, np.linalg.inv(H), rtol=0, atol=200 * n * EPS)
+
+
+@pytest.mark.parametrize("n", [5, 64, 65, 100])
+def test_the_inverse_of_a_singular_matrix_is_a_preconditioner_in_its_range(n):
+    # Its entries are as large as 1 / (4 n eps): that leaves a digit, which is enough there.
+    H, b = singular(n)
+    found = exact(INVERSE(H))
+    assert np.all(np.isfinite(found))
+    assert residual(H, found @ exact(b), b) <= 0.1
+    assert exact(b) @ found @ exact(b) > 0.0
+
+
+@pytest.mark.parametrize("n", [5, 65])
+def test_inverses_have_lanes_under_vmap(n):
+    H = jnp.stack([definite(n, seed)[0] for seed in (1, 2, 3)])
+    assert_allclose(jax.jit(jax.vmap(inverse))(H), np.linalg.inv(exact(H)), rtol=0, atol=200 * n * EPS)
 
 
 @sizes

@@ -166,6 +166,10 @@ def test_the_gap_is_infinite_where_no_dual_is_known():
 # Problems without a minimum
 
 
+def has_no_optimum(problem, w):
+    return problem.has_no_optimum(w, problem.linear_map.mv(w))
+
+
 def separable(factor, strength=1.0):
     """Both classes apart in the first column, and mixed in the second."""
     columns, y = array([[-2.0, 1.0], [-1.0, -1.0], [1.0, 1.0], [2.0, -1.0]]), array([0.0, 0.0, 1.0, 1.0])
@@ -175,21 +179,29 @@ def separable(factor, strength=1.0):
 
 def test_free_weights_that_separate_the_classes_prove_that_there_is_no_minimum():
     w = array([3.0, 0.1, 0.2])
-    assert separable([1.0, 1.0], strength=0.0).has_no_optimum(w)
-    assert separable([0.0, 1.0]).has_no_optimum(w)
-    assert replace(separable([1.0, 1.0]), penalty=jlr.NoPenalty()).has_no_optimum(w)
+    assert has_no_optimum(separable([1.0, 1.0], strength=0.0), w)
+    assert has_no_optimum(separable([0.0, 1.0]), w)
+    assert has_no_optimum(replace(separable([1.0, 1.0]), penalty=jlr.NoPenalty()), w)
 
 
 def test_penalised_weights_that_separate_the_classes_prove_nothing():
     w = array([3.0, 0.1, 0.2])
-    assert not separable([1.0, 1.0]).has_no_optimum(w)
-    assert not separable([1.0, 0.0]).has_no_optimum(w)
+    assert not has_no_optimum(separable([1.0, 1.0]), w)
+    assert not has_no_optimum(separable([1.0, 0.0]), w)
 
 
 def test_weights_that_do_not_separate_prove_nothing():
     problem = separable([0.0, 0.0])
     for w in ([0.0, 0.0, 0.0], [-3.0, 0.0, 0.0], [0.5, 1.0, 0.0], [1.0, 0.0, 1.0]):
-        assert not problem.has_no_optimum(array(w))
+        assert not has_no_optimum(problem, array(w))
+
+
+def test_the_constant_alone_separates_rows_of_one_class():
+    for y, free, expected in ((1.0, 0.0, True), (0.0, 0.0, False), (1.0, 0.5, False)):
+        penalty = jlr.L2(array(1.0), array([1.0, free]))
+        loss = losses.BinaryCrossEntropy.create(jnp.full(3, y, DTYPE))
+        problem = jlr.Problem(loss, jlr.WithIntercept(jlr.Dense(array([[-1.0], [0.0], [2.0]]))), penalty)
+        assert bool(has_no_optimum(problem, array([-5.0, 0.3]))) is expected
 
 
 def test_softmax_weights_that_separate_prove_that_there_is_no_minimum():
@@ -198,7 +210,7 @@ def test_softmax_weights_that_separate_prove_that_there_is_no_minimum():
         penalty = jlr.L2(array(strength), array([1.0, 0.0] * 3))
         loss = losses.SoftmaxCrossEntropy.create(array(np.eye(3)))
         problem = jlr.Problem(loss, jlr.PerClass(jlr.WithIntercept(jlr.Dense(columns)), 3), penalty)
-        assert bool(problem.has_no_optimum(array([-2.0, 0.0, 0.0, 1.0, 2.0, 0.0]))) is expected
+        assert bool(has_no_optimum(problem, array([-2.0, 0.0, 0.0, 1.0, 2.0, 0.0]))) is expected
 
 
 def test_soft_labels_have_a_minimum_and_are_fitted_exactly():

@@ -4,10 +4,15 @@ from .binary import fit
 from .multiclass import fit_one_vs_all, fit_softmax
 from .path import fit_path
 from .prediction import decision_function, predict, predict_proba
+from .resampling import bootstrap
+from .selection import CrossValidation, cross_validate
 from .weights import class_weights
 
 __all__ = [
+    "CrossValidation",
+    "bootstrap",
     "class_weights",
+    "cross_validate",
     "decision_function",
     "fit",
     "fit_one_vs_all",

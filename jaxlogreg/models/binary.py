@@ -15,19 +15,21 @@ from jax import Array
 from jax.tree_util import register_dataclass
 from jax.typing import ArrayLike
 
-from ..linear_maps import Dense, LinearMap, WithIntercept
+from ..linear_maps import Columns, Dense, LinearMap, WithIntercept
 from ..losses import BinaryCrossEntropy
 from ..penalties import L2
 from ..problem import Problem
 from ..solution import Params, Solution
 from ..solvers import LBFGS, Solver
-from ..solvers.driver import settings, solve
-from .inputs import as_binary_labels, as_design, as_initial_weights, as_nonnegative, as_offset
+from ..solvers.driver import settings
+from ..solvers.loop import Limits
+from ..solvers.solve import solve
+from .inputs import Design, as_binary_labels, as_design, as_initial_weights, as_nonnegative, as_offset, dtype_of
 
 __all__ = ["FitOptions", "fit"]
 
 # Up to here a Hessian's m n² operations cost less than the reads that L-BFGS needs without it.
-HESSIAN_MAX_WEIGHTS = 512
+HESSIAN_MAX_WEIGHTS = 4096
 
 
 class FitOptions(TypedDict, total=False):
@@ -46,7 +48,7 @@ class FitOptions(TypedDict, total=False):
 
 
 def fit(
-    X: ArrayLike,
+    X: Design,
     y: ArrayLike,
     *,
     l2: ArrayLike = 0.0,
@@ -108,13 +110,13 @@ def fit(
     >>> jlr.predict_proba(solution.params, jnp.array([[2.25]])).round(2)
     Array([0.5], dtype=float32)
     """
-    X = as_design(X)
+    matrix = as_design(X)
     options = FitOptions(
         l2=l2, sample_weight=sample_weight, offset=offset, intercept=intercept, penalty_factor=penalty_factor,
         standardize=standardize, init=init, solver=solver, tol=tol, max_steps=max_steps,
     )  # fmt: skip
-    data = as_data(X, y, as_binary_labels, options)
-    return _fit(data, *fit_settings(options, data, X.shape[1] + data.intercept))
+    data = as_data(matrix, y, as_binary_labels, options)
+    return _fit(data, *fit_settings(options, data, matrix.shape[1] + data.intercept))
 
 
 @register_dataclass
@@ -122,7 +124,7 @@ def fit(
 class FitData:
     """The arguments of a fit, checked and converted to arrays of one dtype."""
 
-    X: Array
+    X: Array | Columns
     y: Array
     l2: Array
     sample_weight: Array | None
@@ -134,9 +136,9 @@ class FitData:
 
 
 def as_data(
-    X: Array,
+    X: Array | Columns,
     labels: ArrayLike,
-    as_labels: Callable[[ArrayLike, Array, Array | None, bool], Array],
+    as_labels: Callable[[ArrayLike, Array | Columns, Array | None, bool], Array],
     options: FitOptions,
     *,
     lanes: tuple[int, ...] = (),
@@ -150,17 +152,17 @@ def as_data(
         raise TypeError(
             f"unexpected keyword argument {min(unknown)!r}; the options are {', '.join(FitOptions.__annotations__)}"
         )
-    m, n = X.shape
+    (m, n), dtype = X.shape, dtype_of(X)
     weight, factor = options.get("sample_weight"), options.get("penalty_factor")
-    weight = None if weight is None else as_nonnegative("sample_weight", weight, X.dtype, (m,))
+    weight = None if weight is None else as_nonnegative("sample_weight", weight, dtype, (m,))
     intercept = bool(options.get("intercept", True))
     return FitData(
         X=X,
         y=as_labels(labels, X, weight, intercept),
-        l2=as_nonnegative("l2", options.get("l2", 0.0), X.dtype, lanes),
+        l2=as_nonnegative("l2", options.get("l2", 0.0), dtype, lanes),
         sample_weight=weight,
         offset=as_offset(options.get("offset"), X, offset_classes),
-        penalty_factor=None if factor is None else as_nonnegative("penalty_factor", factor, X.dtype, (n,)),
+        penalty_factor=None if factor is None else as_nonnegative("penalty_factor", factor, dtype, (n,)),
         init=as_initial_weights(options.get("init"), X, classes),
         intercept=intercept,
         standardize=bool(options.get("standardize", False)),
@@ -169,32 +171,42 @@ def as_data(
 
 def fit_settings(
     options: FitOptions, data: FitData, num_weights: int, hessian_max: int = HESSIAN_MAX_WEIGHTS
-) -> tuple[Solver, Array, Array]:
+) -> tuple[Solver, Limits]:
     """Solver, tolerance and step limit, with the defaults filled in."""
     solver = options.get("solver")
     if solver is None:
-        solver = LBFGS(preconditioner="hessian" if num_weights <= hessian_max else "none")
-    return settings(data.X.dtype, solver, options.get("tol"), options.get("max_steps"))
+        solver = LBFGS(preconditioner="hessian" if num_weights <= hessian_max else "diagonal")
+    return settings(data.l2.dtype, solver, options.get("tol"), options.get("max_steps"))
 
 
-def fit_core(data: FitData, solver: Solver, tol: Array, max_steps: Array) -> Solution:
+def fit_core(data: FitData, solver: Solver, limits: Limits) -> Solution:
     """The fit itself, traceable: to be jitted, and vmapped over any field of ``data``."""
+    problem, init = as_problem(data)
+    return as_solution(data, solve(solver, problem, init, limits))
+
+
+def as_problem(data: FitData) -> tuple[Problem, Array]:
+    """The problem that the data pose, and the weights to start from."""
     linear_map, factor = design(data)
     loss = BinaryCrossEntropy.create(data.y, data.sample_weight, data.offset)
     init = jnp.zeros_like(factor) if data.init is None else flat_weights(data.init, data.intercept)
-    solution = solve(solver, Problem(loss, linear_map, L2(data.l2, factor)), init, tol, max_steps)
+    return Problem(loss, linear_map, L2(data.l2, factor)), init
+
+
+def as_solution(data: FitData, solution: Solution) -> Solution:
+    """A solution of that problem with its weights as :class:`Params`."""
     num_passes = solution.num_passes + int(data.standardize)
     return replace(solution, params=params_of(solution.params, data.intercept), num_passes=num_passes)
 
 
 def design(data: FitData) -> tuple[LinearMap, Array]:
     """The linear map of the data, and the penalty factor of each of its weights."""
-    base = Dense(data.X)
-    factor = jnp.ones((data.X.shape[1],), data.X.dtype) if data.penalty_factor is None else data.penalty_factor
+    base = data.X if isinstance(data.X, Columns) else Dense(data.X)
+    (m, n), dtype = base.shape, data.l2.dtype
+    factor = jnp.ones((n,), dtype) if data.penalty_factor is None else data.penalty_factor
     if data.standardize:
         # Penalising σⱼ wⱼ, the coefficient of the scaled column, is penalising wⱼ by the factor σⱼ².
-        m = data.X.shape[0]
-        weight = jnp.ones((m,), data.X.dtype) if data.sample_weight is None else data.sample_weight
+        weight = jnp.ones((m,), dtype) if data.sample_weight is None else data.sample_weight
         variance = base.moments(weight / jnp.sum(weight))[1]
         factor = factor * jnp.where(variance > 0.0, variance, 1.0)  # a constant column has no scale
     if not data.intercept:

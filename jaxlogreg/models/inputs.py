@@ -15,9 +15,12 @@ from jax import Array
 from jax.typing import ArrayLike
 
 from ..concrete import is_concrete
+from ..linear_maps import Columns
 from ..solution import Params
 
 __all__ = [
+    "Design",
+    "as_batch_size",
     "as_binary_labels",
     "as_class_labels",
     "as_design",
@@ -25,11 +28,17 @@ __all__ = [
     "as_nonnegative",
     "as_num_classes",
     "as_offset",
+    "dtype_of",
 ]
 
 
-def as_design(value: ArrayLike) -> Array:
-    """``X`` as a floating-point array ``(m, n)``."""
+Design = ArrayLike | Columns  # what may stand for X
+
+
+def as_design(value: Design) -> Array | Columns:
+    """``X`` as a floating-point array ``(m, n)``, or as columns of such arrays."""
+    if isinstance(value, Columns):
+        return _as_columns(value)
     X = _as_array("X", value)
     if X.ndim != 2:
         hint = "; for one column, X.reshape(-1, 1); for one row, X[None, :]" if X.ndim == 1 else ""
@@ -40,9 +49,27 @@ def as_design(value: ArrayLike) -> Array:
     return X
 
 
-def as_binary_labels(value: ArrayLike, X: Array, sample_weight: Array | None, intercept: bool) -> Array:
+def _as_columns(value: Columns) -> Columns:
+    shared, own = _as_array("Columns.shared", value.shared), _as_array("Columns.own", value.own)
+    dtype = np.promote_types(shared.dtype, own.dtype)
+    if shared.ndim != 2 or own.ndim not in (1, 2) or shared.shape[0] != own.shape[0] or 0 in own.shape + shared.shape:
+        raise ValueError(
+            "Columns must have shared columns (rows, columns) and own columns (rows,) or (rows, columns) with the same "
+            f"rows, got shapes {shared.shape} and {own.shape}"
+        )
+    for name, array in (("Columns.shared", shared), ("Columns.own", own)):
+        _check_finite(name, array, "; drop or impute these rows")
+    return Columns(shared.astype(dtype), own.astype(dtype))
+
+
+def dtype_of(X: Array | Columns) -> Any:
+    """The dtype of the data, and so of the fit."""
+    return X.shared.dtype if isinstance(X, Columns) else X.dtype
+
+
+def as_binary_labels(value: ArrayLike, X: Array | Columns, sample_weight: Array | None, intercept: bool) -> Array:
     """Labels 0 or 1 as an array ``(m,)`` of the dtype of ``X``; both classes, if there is an intercept."""
-    y = _rows("y", _as_array("y", value, X.dtype), X)
+    y = _rows("y", _as_array("y", value, dtype_of(X)), X)
     if is_concrete(y):
         values = np.asarray(y)
         outside = values[(values != 0) & (values != 1)]
@@ -61,7 +88,7 @@ def as_binary_labels(value: ArrayLike, X: Array, sample_weight: Array | None, in
 
 
 def as_class_labels(
-    num_classes: int, value: ArrayLike, X: Array, sample_weight: Array | None, intercept: bool
+    num_classes: int, value: ArrayLike, X: Array | Columns, sample_weight: Array | None, intercept: bool
 ) -> Array:
     """Integer labels ``0 .. num_classes - 1``, int32 ``(m,)``; every class, if there are intercepts."""
     wrong = _wrong_labels(value, num_classes) if is_concrete(value) else []
@@ -93,6 +120,13 @@ def as_num_classes(num_classes: Any) -> int:
     return count
 
 
+def as_batch_size(value: Any) -> int | None:
+    """How many lanes at a time, a Python integer (it is a shape), or None."""
+    if value is None or (isinstance(value, int) and value >= 1):
+        return value
+    raise ValueError(f"batch_size must be None or a Python integer of at least 1, got {value!r}")
+
+
 def as_nonnegative(name: str, value: ArrayLike, dtype: Any, shape: tuple[int, ...]) -> Array:
     """A weight, penalty or factor: finite, at least 0, of the given shape."""
     array = _as_array(name, value, dtype)
@@ -109,18 +143,18 @@ def as_nonnegative(name: str, value: ArrayLike, dtype: Any, shape: tuple[int, ..
     return array
 
 
-def as_offset(offset: ArrayLike | None, X: Array, classes: tuple[int, ...] = ()) -> Array | None:
+def as_offset(offset: ArrayLike | None, X: Array | Columns, classes: tuple[int, ...] = ()) -> Array | None:
     """The offset as an array ``(m, *classes)``, or None."""
     if offset is None:
         return None
-    array, shape = _as_array("offset", offset, X.dtype), (X.shape[0], *classes)
+    array, shape = _as_array("offset", offset, dtype_of(X)), (X.shape[0], *classes)
     if array.shape != shape:
         raise ValueError(f"offset must have shape {shape}, one number a row, got {array.shape}")
     _check_finite("offset", array, "")
     return array
 
 
-def as_initial_weights(init: Params | None, X: Array, classes: tuple[int, ...] = ()) -> Params | None:
+def as_initial_weights(init: Params | None, X: Array | Columns, classes: tuple[int, ...] = ()) -> Params | None:
     """``Params`` to start from, with ``coef`` ``(*classes, n)`` and ``intercept`` ``(*classes,)``."""
     if init is None:
         return None
@@ -128,7 +162,8 @@ def as_initial_weights(init: Params | None, X: Array, classes: tuple[int, ...] =
         raise ValueError(
             f"init must be Params(coef, intercept), such as another solution's params, got {type(init).__name__}"
         )
-    params = Params(_as_array("init.coef", init.coef, X.dtype), _as_array("init.intercept", init.intercept, X.dtype))
+    dtype = dtype_of(X)
+    params = Params(_as_array("init.coef", init.coef, dtype), _as_array("init.intercept", init.intercept, dtype))
     for name, array, shape in (
         ("init.coef", params.coef, (*classes, X.shape[1])),
         ("init.intercept", params.intercept, classes),
@@ -162,7 +197,7 @@ def _working_dtype(dtype: Any) -> Any:
     return dtype if bits in (32, 64) else jnp.float32 if bits < 32 else jnp.result_type(float)
 
 
-def _rows(name: str, array: Array, X: Array) -> Array:
+def _rows(name: str, array: Array, X: Array | Columns) -> Array:
     if array.shape != (X.shape[0],):
         raise ValueError(f"{name} must have one entry for each of the {X.shape[0]} rows of X, got shape {array.shape}")
     _check_finite(name, array, "; drop these rows")

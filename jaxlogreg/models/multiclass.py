@@ -15,7 +15,8 @@ from ..penalties import L2
 from ..problem import Problem
 from ..solution import Params, Solution
 from ..solvers import Solver
-from ..solvers.driver import solve
+from ..solvers.loop import Limits
+from ..solvers.solve import solve
 from .binary import (
     FitData,
     FitOptions,
@@ -26,7 +27,7 @@ from .binary import (
     flat_weights,
     params_of,
 )
-from .inputs import as_class_labels, as_design, as_num_classes
+from .inputs import Design, as_batch_size, as_class_labels, as_design, as_num_classes
 
 __all__ = ["fit_one_vs_all", "fit_softmax"]
 
@@ -34,7 +35,14 @@ __all__ = ["fit_one_vs_all", "fit_softmax"]
 SOFTMAX_HESSIAN_MAX_WEIGHTS = 64
 
 
-def fit_one_vs_all(X: ArrayLike, labels: ArrayLike, num_classes: int, **options: Unpack[FitOptions]) -> Solution:
+def fit_one_vs_all(
+    X: Design,
+    labels: ArrayLike,
+    num_classes: int,
+    *,
+    batch_size: int | None = None,
+    **options: Unpack[FitOptions],
+) -> Solution:
     """Fit one binary classifier for each class against all others, as a ``vmap`` over classes.
 
     Equals the separate fits ``fit(X, labels == k)``, in one compiled program.
@@ -43,6 +51,7 @@ def fit_one_vs_all(X: ArrayLike, labels: ArrayLike, num_classes: int, **options:
         X: ``(m, n)``.
         labels: integers ``0 .. num_classes - 1``, ``(m,)``.
         num_classes: ``K``, a Python integer.
+        batch_size: how many classes at a time; chosen when None.
         **options: those of :func:`fit`; ``init`` has a leading class axis.
 
     Returns:
@@ -58,13 +67,14 @@ def fit_one_vs_all(X: ArrayLike, labels: ArrayLike, num_classes: int, **options:
     >>> jlr.predict(solution.params, jnp.array([[-1.0], [1.0]]))
     Array([0, 2], dtype=int32)
     """
-    X, num_classes = as_design(X), as_num_classes(num_classes)
+    matrix, num_classes = as_design(X), as_num_classes(num_classes)
     classes = (num_classes,)
-    data = as_data(X, labels, partial(as_class_labels, num_classes), options, classes=classes)
-    return _fit_classes(num_classes, data, *fit_settings(options, data, X.shape[1] + data.intercept))
+    data = as_data(matrix, labels, partial(as_class_labels, num_classes), options, classes=classes)
+    solver, limits = fit_settings(options, data, matrix.shape[1] + data.intercept)
+    return _fit_classes(num_classes, data, solver, replace(limits, batch_size=as_batch_size(batch_size)))
 
 
-def fit_softmax(X: ArrayLike, labels: ArrayLike, num_classes: int, **options: Unpack[FitOptions]) -> Solution:
+def fit_softmax(X: Design, labels: ArrayLike, num_classes: int, **options: Unpack[FitOptions]) -> Solution:
     """Fit multinomial (softmax) regression: ``P(k | x) = exp(z_k) / Σ exp(z_l)``, ``z = W x + b``.
 
     Minimises ``Σ sᵢ [logsumexp(zᵢ) - z_{i, labelᵢ}] / Σ sᵢ + l2/2 Σ dⱼ w_kj²``. Adding the same
@@ -90,38 +100,42 @@ def fit_softmax(X: ArrayLike, labels: ArrayLike, num_classes: int, **options: Un
     >>> bool(jnp.allclose(solution.params.coef.sum(axis=0), 0.0, atol=1e-5))
     True
     """
-    X, num_classes = as_design(X), as_num_classes(num_classes)
+    matrix, num_classes = as_design(X), as_num_classes(num_classes)
     classes = (num_classes,)
-    data = as_data(X, labels, partial(as_class_labels, num_classes), options, classes=classes, offset_classes=classes)
-    num_weights = num_classes * (X.shape[1] + data.intercept)
+    data = as_data(
+        matrix, labels, partial(as_class_labels, num_classes), options, classes=classes, offset_classes=classes
+    )
+    num_weights = num_classes * (matrix.shape[1] + data.intercept)
     chosen = fit_settings(options, data, num_weights, SOFTMAX_HESSIAN_MAX_WEIGHTS)
     return _fit_softmax(num_classes, data, *chosen)
 
 
 @partial(jax.jit, static_argnums=0)
-def _fit_classes(num_classes: int, data: FitData, solver: Solver, tol: Array, max_steps: Array) -> Solution:
+def _fit_classes(num_classes: int, data: FitData, solver: Solver, limits: Limits) -> Solution:
     def fit_class(y: Array, init: Params | None) -> Solution:
-        return fit_core(replace(data, y=y, init=init), solver, tol, max_steps)
+        return fit_core(replace(data, y=y, init=init), solver, limits)
 
-    targets = jax.nn.one_hot(data.y, num_classes, axis=0, dtype=data.X.dtype)
+    targets = jax.nn.one_hot(data.y, num_classes, axis=0, dtype=data.l2.dtype)
     solution = jax.vmap(fit_class)(targets, data.init)
     return replace(solution, params=replace(solution.params, kind="one_vs_all"))
 
 
 @partial(jax.jit, static_argnums=0)
-def _fit_softmax(num_classes: int, data: FitData, solver: Solver, tol: Array, max_steps: Array) -> Solution:
-    targets = jax.nn.one_hot(data.y, num_classes, axis=0, dtype=data.X.dtype)
+def _fit_softmax(num_classes: int, data: FitData, solver: Solver, limits: Limits) -> Solution:
+    targets = jax.nn.one_hot(data.y, num_classes, axis=0, dtype=data.l2.dtype)
     linear_map, factor = design(data)
     offset = None if data.offset is None else data.offset.T
     loss = SoftmaxCrossEntropy.create(targets, data.sample_weight, offset)
     penalty = L2(data.l2, jnp.tile(factor, num_classes))
     shape = (num_classes, factor.shape[0])
     init = jnp.zeros(shape, factor.dtype) if data.init is None else flat_weights(data.init, data.intercept)
+    # A shift that all classes share changes no probability, and costs a penalty: the start goes without.
+    init = init - jnp.mean(init, axis=0)[None]
     problem = Problem(loss, PerClass(linear_map, num_classes), penalty)
-    solution = solve(solver, problem, init.reshape(-1), tol, max_steps)
+    solution = solve(solver, problem, init.reshape(-1), limits)
     weights = solution.params.reshape(shape)
-    # Equal shifts of all classes are free where nothing is penalised: there, choose the sum of zero.
-    shift = jnp.where(data.l2 * factor == 0.0, jnp.mean(weights, axis=0), 0.0)
-    weights = weights - shift[None]
-    num_passes = solution.num_passes + int(data.standardize)
-    return replace(solution, params=params_of(weights, data.intercept, "softmax"), num_passes=num_passes)
+    # And what is left of it is taken out.
+    shift = jnp.mean(weights, axis=0)
+    value = solution.value - 0.5 * num_classes * data.l2 * jnp.sum(factor * shift * shift)
+    params = params_of(weights - shift[None], data.intercept, "softmax")
+    return replace(solution, params=params, value=value, num_passes=solution.num_passes + int(data.standardize))

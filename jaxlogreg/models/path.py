@@ -8,21 +8,27 @@ import numpy as np
 from jax import Array
 from jax.typing import ArrayLike
 
+from ..linear_maps import Columns
 from ..solution import Solution
 from ..solvers import Solver
+from ..solvers.loop import Limits
 from .binary import FitData, FitOptions, as_data, fit_core, fit_settings
-from .inputs import as_binary_labels, as_design
+from .inputs import Design, as_batch_size, as_binary_labels, as_design
 
-__all__ = ["fit_path"]
+__all__ = ["as_path", "fit_lanes", "fit_path"]
 
 
-def fit_path(X: ArrayLike, y: ArrayLike, **options: Unpack[FitOptions]) -> Solution:
+def fit_path(X: Design, y: ArrayLike, *, batch_size: int | None = None, **options: Unpack[FitOptions]) -> Solution:
     """Fit a binary logistic regression for each penalty in ``l2``, in one compiled program.
 
-    Equals ``jax.vmap(lambda l2: fit(X, y, l2=l2))(l2)``.
+    Equals ``jax.vmap(lambda l2: fit(X, y, l2=l2))(l2)``. Penalties run from the largest to the smallest in
+    blocks of neighbours, whatever their order; a block starts from the last solution of the one before, and
+    shares one preconditioner.
 
     Args:
         X, y: as in :func:`fit`.
+        batch_size: how many penalties to a block; chosen when None. Memory grows with it, as
+            ``batch_size`` times the rows.
         **options: those of :func:`fit`, with ``l2`` an array ``(L,)``.
 
     Returns:
@@ -38,15 +44,25 @@ def fit_path(X: ArrayLike, y: ArrayLike, **options: Unpack[FitOptions]) -> Solut
     >>> jlr.fit_path(X, y, l2=jnp.array([1.0, 0.1, 0.01])).params.coef.shape
     (3, 1)
     """
-    X = as_design(X)
+    return _fit_path(*as_path(as_design(X), y, options, as_batch_size(batch_size)))
+
+
+def as_path(
+    X: Array | Columns, y: ArrayLike, options: FitOptions, batch_size: int | None
+) -> tuple[FitData, Solver, Limits]:
+    """The arguments of a path, checked."""
     l2 = options.get("l2", 0.0)
     shape = l2.shape if isinstance(l2, jax.Array) else np.shape(l2)
     if len(shape) != 1 or shape[0] == 0:
         raise ValueError(f"l2 must be a vector of penalties, got shape {shape}; for a single one use fit")
     data = as_data(X, y, as_binary_labels, options, lanes=shape)
-    return _fit_lanes(data, *fit_settings(options, data, X.shape[1] + data.intercept))
+    solver, limits = fit_settings(options, data, X.shape[1] + data.intercept)
+    return data, solver, replace(limits, batch_size=batch_size)
 
 
-@jax.jit
-def _fit_lanes(data: FitData, solver: Solver, tol: Array, max_steps: Array) -> Solution:
-    return jax.vmap(lambda l2: fit_core(replace(data, l2=l2), solver, tol, max_steps))(data.l2)
+def fit_lanes(data: FitData, solver: Solver, limits: Limits) -> Solution:
+    """The path, traceable."""
+    return jax.vmap(lambda l2: fit_core(replace(data, l2=l2), solver, limits))(data.l2)
+
+
+_fit_path = jax.jit(fit_lanes)

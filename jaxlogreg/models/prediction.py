@@ -6,15 +6,15 @@ import numpy as np
 from jax import Array
 from jax.typing import ArrayLike
 
-from ..linear_maps import Dense
+from ..linear_maps import Columns, Dense
 from ..losses import sigmoid
 from ..solution import Params
-from .inputs import as_design
+from .inputs import Design, as_design, dtype_of
 
 __all__ = ["decision_function", "predict", "predict_proba"]
 
 
-def decision_function(params: Params, X: ArrayLike) -> Array:
+def decision_function(params: Params, X: Design) -> Array:
     """The margins ``z = X coef + intercept``.
 
     Args:
@@ -28,15 +28,19 @@ def decision_function(params: Params, X: ArrayLike) -> Array:
     Raises:
         ValueError: if ``X`` is not ``(m, n)`` with the ``n`` of the parameters, or not finite.
     """
-    X = jnp.asarray(as_design(X))
-    if X.shape[1] != params.coef.shape[-1]:
-        raise ValueError(f"X must have the {params.coef.shape[-1]} columns the model was fitted on, got {X.shape[1]}")
-    dtype = np.promote_types(X.dtype, params.coef.dtype)
-    margins = Dense(X.astype(dtype)).mv(params.coef.astype(dtype)) + params.intercept.astype(dtype)[..., None]
+    columns = as_design(X)
+    if columns.shape[1] != params.coef.shape[-1]:
+        raise ValueError(
+            f"X must have the {params.coef.shape[-1]} columns the model was fitted on, got {columns.shape[1]}"
+        )
+    dtype = np.promote_types(dtype_of(columns), params.coef.dtype)
+    matrix = columns if isinstance(columns, Columns) else Dense(columns)
+    matrix = jax.tree.map(lambda x: jnp.asarray(x, dtype), matrix)
+    margins = matrix.mv(params.coef.astype(dtype)) + params.intercept.astype(dtype)[..., None]
     return margins if params.kind == "binary" else jnp.swapaxes(margins, -1, -2)
 
 
-def predict_proba(params: Params, X: ArrayLike) -> Array:
+def predict_proba(params: Params, X: Design) -> Array:
     """Probabilities of the classes.
 
     Returns:
@@ -54,7 +58,7 @@ def predict_proba(params: Params, X: ArrayLike) -> Array:
     return sigmoid(margins)
 
 
-def predict(params: Params, X: ArrayLike, threshold: ArrayLike = 0.5) -> Array:
+def predict(params: Params, X: Design, threshold: ArrayLike = 0.5) -> Array:
     """The predicted classes, int32 ``(m,)``.
 
     A binary model answers 1 where ``P(y = 1 | x) >= threshold``; among classes the one with the

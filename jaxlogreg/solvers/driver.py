@@ -1,60 +1,28 @@
-"""The driver: owns the loop, the step limit, the status and the verdict, for every solver.
-
-A solver is a frozen dataclass with two pure methods, ``init(problem, w) -> state`` and
-``advance(problem, point, state) -> (point, state, failed)``; it never decides when to stop. The
-driver runs it in one jit-compiled ``lax.while_loop`` (:func:`minimize`), or step by step from Python
-(:func:`iterate`). Carried margins drift by rounding, so when the loop ends everything is computed
-afresh, and only that gradient may say CONVERGED; if it does not, the loop goes on from there.
-"""
+"""The driver: minimise a problem or any function, in one compiled loop or step by step from Python."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
-from typing import Any, ClassVar, Protocol
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax import Array, lax
+from jax import Array
 from jax.flatten_util import ravel_pytree
-from jax.tree_util import register_dataclass
 from jax.typing import ArrayLike
 
 from ..concrete import as_scalar, is_concrete
-from ..coordinates import Coordinates, choose_coordinates, in_coordinates
-from ..implicit import solution_tangent
 from ..linear_maps import Identity
 from ..losses import FunctionLoss
 from ..penalties import NoPenalty
-from ..problem import Point, Problem
+from ..problem import Problem
 from ..solution import Solution, Status
+from .loop import Limits, Solver, advance, begin, evaluate, prepare, report, run_task, same, verify
 from .quasi_newton import LBFGS
+from .solve import solve
 
-__all__ = ["Solver", "default_tol", "iterate", "minimize", "settings", "solve"]
-
-
-class Solver(Protocol):
-    """What the driver asks of a solver. A solver is a pytree whose leaves are traced numbers."""
-
-    default_max_steps: ClassVar[int]
-    patience: ClassVar[int]  # steps without progress, near the rounding floor, after which a fit has stalled
-    standardizes: ClassVar[bool]  # whether it works in standardised coordinates
-
-    def passes_at_start(self) -> int:
-        """Reads of the data in ``init``."""
-        ...
-
-    def passes(self, state: Any) -> Array | int:
-        """Reads of the data in the step that led to ``state``."""
-        ...
-
-    def init(self, problem: Problem, w: Array) -> Any:
-        """The state before the first step; nothing is evaluated at ``w`` yet."""
-        ...
-
-    def advance(self, problem: Problem, point: Point, state: Any) -> tuple[Point, Any, Array]:
-        """The next point and state, and whether no further step is possible."""
-        ...
+__all__ = ["default_tol", "iterate", "minimize", "settings"]
 
 
 def minimize(
@@ -90,10 +58,10 @@ def minimize(
     Array([3., 3.], dtype=float32)
     """
     init, dtype = _floating(init)
-    solver, tol, max_steps = settings(dtype, solver or LBFGS(), tol, max_steps)
+    solver, limits = settings(dtype, solver or LBFGS(), tol, max_steps)
     if isinstance(problem_or_fun, Problem):
-        return _minimize_problem(solver, problem_or_fun, init, tol, max_steps)
-    return _minimize_function(problem_or_fun, solver, init, tol, max_steps)
+        return _minimize_problem(solver, problem_or_fun, init, limits)
+    return _minimize_function(problem_or_fun, solver, init, limits)
 
 
 def iterate(
@@ -116,204 +84,28 @@ def iterate(
     1 0.0
     """
     init, dtype = _floating(init)
-    solver, tol, max_steps = settings(dtype, solver or LBFGS(), tol, max_steps)
+    solver, limits = settings(dtype, solver or LBFGS(), tol, max_steps)
     if isinstance(problem_or_fun, Problem):
-        problem, w, restore = problem_or_fun, init, _same
+        problem, w, restore = problem_or_fun, init, same
     else:
         problem, w, restore = _as_problem(problem_or_fun, init)
-    task = _prepare(solver, problem, w)
-    run = _verify(task, _begin(task, w), tol, max_steps)
-    yield _report(task, run, restore)
+    task = prepare(solver, problem, w)
+    run = verify(task, begin(task, w), limits)
+    yield report(task, run, restore)
     while not bool(run.verified):
-        run = _advance(task, run, tol, max_steps)
+        run = advance(task, run, limits)
         running = int(run.status) == Status.RUNNING
-        run = _evaluate(task, run) if running else _verify(task, run, tol, max_steps)
-        yield _report(task, run, restore)
-
-
-@register_dataclass
-@dataclass(frozen=True)
-class _Task:
-    """What stays as it is while a solver runs: the problem in the solver's coordinates."""
-
-    solver: Solver
-    problem: Problem
-    coordinates: Coordinates
-
-
-@register_dataclass
-@dataclass(frozen=True)
-class _Run:
-    """What changes from step to step. ``verified``: the status was found from the weights alone."""
-
-    point: Point
-    state: Any
-    value: Array
-    initial_value: Array
-    best_kkt: Array
-    steps_since_best: Array
-    status: Array
-    verified: Array
-    num_steps: Array
-    num_passes: Array
-
-
-@jax.custom_jvp
-def solve(solver: Solver, problem: Problem, init: Array, tol: Array, max_steps: Array) -> Solution:
-    """The whole of a fit, traceable: flat weights in, a :class:`Solution` with flat weights out."""
-    return _solve(solver, problem, init, tol, max_steps, _same)
-
-
-@solve.defjvp
-def _solve_jvp(primals: tuple[Any, ...], tangents: tuple[Any, ...]) -> tuple[Solution, Solution]:
-    solution = solve(*primals)
-    dw, dvalue = solution_tangent(primals[1], tangents[1], solution.params)
-    # Separated data have no minimiser, and so no derivative of one; as a factor, in reverse mode too.
-    dw = dw * jnp.where(solution.status == int(Status.SEPARABLE), jnp.nan, 1.0).astype(dw.dtype)
-    return solution, replace(jax.tree.map(_zero_tangent, solution), params=dw, value=dvalue)
-
-
-def _zero_tangent(x: Array) -> Array | np.ndarray:
-    return jnp.zeros_like(x) if jnp.issubdtype(x.dtype, jnp.floating) else np.zeros(x.shape, jax.dtypes.float0)
+        run = evaluate(task, run) if running else verify(task, run, limits)
+        yield report(task, run, restore)
 
 
 _minimize_problem = jax.jit(solve)
 
 
 @partial(jax.jit, static_argnums=0)
-def _minimize_function(
-    fun: Callable[[Any], Array], solver: Solver, init: Any, tol: Array, max_steps: Array
-) -> Solution:
+def _minimize_function(fun: Callable[[Any], Array], solver: Solver, init: Any, limits: Limits) -> Solution:
     problem, w, restore = _as_problem(fun, init)
-    return _solve(solver, problem, w, tol, max_steps, restore)
-
-
-def _solve(
-    solver: Solver, problem: Problem, init: Array, tol: Array, max_steps: Array, restore: Callable[[Array], Any]
-) -> Solution:
-    task = _prepare(solver, problem, init)
-
-    def verify_and_go_on(run: _Run) -> _Run:
-        run = _verify(task, run, tol, max_steps)
-        return lax.while_loop(_is_running, lambda run: _advance(task, run, tol, max_steps), run)
-
-    run = lax.while_loop(lambda run: ~run.verified, verify_and_go_on, _begin(task, init))
-    return _report(task, run, restore)
-
-
-def _is_running(run: _Run) -> Array:
-    return run.status == int(Status.RUNNING)
-
-
-@jax.jit
-def _prepare(solver: Solver, problem: Problem, init: Array) -> _Task:
-    coordinates = choose_coordinates(problem, init, solver.standardizes)
-    # Gradient descent keeps the user's own weights: its problem then needs no change of variables.
-    return _Task(solver, in_coordinates(problem, coordinates) if solver.standardizes else problem, coordinates)
-
-
-@jax.jit
-def _begin(task: _Task, init: Array) -> _Run:
-    """The run before anything is evaluated; :func:`_verify` does that."""
-    problem, w = task.problem, task.coordinates.to_solver(init)
-    zero, inf = jnp.int32(0), jnp.full((), jnp.inf, w.dtype)
-    z = jnp.zeros(problem.margins_shape(w), w.dtype)
-    point = Point(w, z, jnp.zeros_like(w), None if problem.loss.convex else inf)
-    return _Run(
-        point=point,
-        state=task.solver.init(problem, w),
-        value=inf,
-        initial_value=inf,
-        best_kkt=inf,
-        steps_since_best=zero,
-        status=jnp.int32(Status.RUNNING),
-        verified=jnp.zeros((), bool),
-        num_steps=zero,
-        num_passes=jnp.int32(1 + task.solver.passes_at_start()),
-    )
-
-
-@jax.jit
-def _advance(task: _Task, run: _Run, tol: Array, max_steps: Array) -> _Run:
-    """One step, and what the carried gradient says of it."""
-    point, state, failed = task.solver.advance(task.problem, run.point, run.state)
-    kkt, _ = task.coordinates.kkt(point.gradient)
-    steps_since_best = jnp.where(kkt < run.best_kkt, 0, run.steps_since_best + 1)
-    num_steps = run.num_steps + 1
-    # Below the square root of the dtype's precision, a gradient that does not shrink is rounding.
-    at_floor = kkt <= float(jnp.finfo(kkt.dtype).eps) ** 0.5
-    return replace(
-        run,
-        point=point,
-        state=state,
-        best_kkt=jnp.minimum(kkt, run.best_kkt),
-        steps_since_best=steps_since_best,
-        status=_first(
-            (~jnp.isfinite(kkt), Status.NONFINITE),
-            (kkt <= tol, Status.CONVERGED),
-            (at_floor & (failed | (steps_since_best >= task.solver.patience)), Status.STALLED),
-            (failed, Status.LINE_SEARCH_FAILED),
-            (num_steps >= max_steps, Status.MAX_STEPS),
-        ),
-        num_steps=num_steps,
-        num_passes=run.num_passes + task.solver.passes(state),
-    )
-
-
-@jax.jit
-def _evaluate(task: _Task, run: _Run) -> _Run:
-    """With the value at carried margins, which the steps themselves do not need."""
-    return replace(run, value=task.problem.value_at(run.point.w, run.point.z))
-
-
-@jax.jit
-def _verify(task: _Task, run: _Run, tol: Array, max_steps: Array) -> _Run:
-    """Everything afresh from the weights alone: only this gradient may say CONVERGED."""
-    point = task.problem.point(run.point.w)
-    value = task.problem.value_at(point.w, point.z) if point.value is None else point.value
-    strict_kkt, kkt = task.coordinates.kkt(point.gradient)
-    ended = (run.status != int(Status.RUNNING)) & (run.status != int(Status.CONVERGED))
-    # Before a step is made there is no reason to be content with less than the strict measure.
-    converged = jnp.where(run.num_steps == 0, strict_kkt, kkt) <= tol
-    status = _first(
-        (~(jnp.isfinite(kkt) & jnp.isfinite(value)), Status.NONFINITE),
-        (converged, Status.CONVERGED),
-        (ended, run.status),
-        (run.num_steps >= max_steps, Status.MAX_STEPS),
-    )
-    return replace(
-        run,
-        point=point,
-        value=value,
-        initial_value=jnp.where(run.num_steps == 0, value, run.initial_value),
-        status=status,
-        verified=status != int(Status.RUNNING),
-        num_passes=run.num_passes + 2,
-    )
-
-
-def _first(*cases: tuple[Array, Array | Status]) -> Array:
-    """The status of the first case that holds; RUNNING where none does."""
-    status = jnp.int32(Status.RUNNING)
-    for condition, outcome in reversed(cases):
-        status = jnp.where(condition, jnp.int32(outcome), status)
-    return status
-
-
-@partial(jax.jit, static_argnums=2)
-def _report(task: _Task, run: _Run, restore: Callable[[Array], Any]) -> Solution:
-    problem, coordinates, point = task.problem, task.coordinates, run.point
-    unbounded = run.verified & (run.status != int(Status.NONFINITE)) & problem.has_no_optimum(point.w)
-    return Solution(
-        params=restore(coordinates.to_user(point.w)),
-        value=run.value,
-        initial_value=run.initial_value,
-        kkt=coordinates.kkt(point.gradient)[1],
-        gap=problem.duality_gap(point, run.value),
-        status=jnp.where(unbounded, jnp.int32(Status.SEPARABLE), run.status),
-        num_steps=run.num_steps,
-        num_passes=run.num_passes + 2,
-    )
+    return run_task(prepare(solver, problem, w), w, limits, restore)
 
 
 @dataclass(frozen=True)
@@ -332,18 +124,14 @@ def _as_problem(fun: Callable[[Any], Array], init: Any) -> tuple[Problem, Array,
     return Problem(FunctionLoss(_OfFlatWeights(fun, unravel)), Identity(w.shape[0]), NoPenalty()), w, unravel
 
 
-def _same(w: Array) -> Array:
-    return w
-
-
 def default_tol(dtype: jnp.dtype) -> float:
     """A KKT residual that is reached in ``dtype`` with some room."""
     return 1e-11 if jnp.finfo(dtype).bits == 64 else 1e-6
 
 
 def settings(
-    dtype: Any, solver: Solver, tol: ArrayLike | None, max_steps: ArrayLike | None
-) -> tuple[Solver, Array, Array]:
+    dtype: Any, solver: Solver, tol: ArrayLike | None, max_steps: ArrayLike | None, batch_size: int | None = None
+) -> tuple[Solver, Limits]:
     """Settings as arrays: numbers given as int, float or array then share one compilation."""
     if isinstance(solver, type) or not hasattr(solver, "advance"):
         raise ValueError(f"solver must be a solver such as Newton() or LBFGS(), got {solver!r}")
@@ -357,7 +145,7 @@ def settings(
             raise ValueError(f"{name} must be at least 0, got {value}")
     if is_concrete(max_steps) and np.asarray(max_steps) % 1 != 0:
         raise ValueError(f"max_steps must be a whole number, got {max_steps}")
-    return solver, as_scalar(tol, dtype), as_scalar(max_steps, np.int32)
+    return solver, Limits(as_scalar(tol, dtype), as_scalar(max_steps, np.int32), batch_size)
 
 
 def _floating(init: Any) -> tuple[Any, Any]:

@@ -19,6 +19,7 @@ import jax.numpy as jnp
 from jax import Array
 from jax.tree_util import register_dataclass, register_pytree_node_class
 
+from ..lanes import Lanes
 from ..linear_maps import PerClass
 from ..problem import Point, Problem
 
@@ -76,10 +77,10 @@ class GradientDescent:
     def passes(self, state: _Momentum) -> int:
         return 2
 
-    def init(self, problem: Problem, w: Array) -> _Momentum:
+    def init(self, problem: Problem, w: Array, lanes: Lanes) -> _Momentum:
         return _Momentum(self.step_size(problem, w), w, jnp.zeros((), w.dtype))
 
-    def advance(self, problem: Problem, point: Point, state: _Momentum) -> tuple[Point, _Momentum, Array]:
+    def advance(self, problem: Problem, point: Point, state: _Momentum, lanes: Lanes) -> tuple[Point, _Momentum, Array]:
         w = point.w - state.step * point.gradient
         next_w, age = w, state.age
         if self.acceleration:
@@ -88,6 +89,9 @@ class GradientDescent:
             next_w = w + age / (age + 3.0) * (w - state.w)
         # Margins are computed afresh, for the same two reads: carried through thousands of steps with
         # momentum, their rounding errors would add up quadratically.
+        next_w, w, age = (
+            jnp.where(lanes.active, new, old) for new, old in ((next_w, point.w), (w, state.w), (age, state.age))
+        )
         return problem.point(next_w), _Momentum(state.step, w, age), jnp.zeros((), bool)
 
     def step_size(self, problem: Problem, w: Array) -> Array:

@@ -14,6 +14,7 @@ import jax.numpy as jnp
 from jax import Array, lax
 from jax.tree_util import register_dataclass
 
+from ..lanes import Lanes
 from ..problem import Point, Problem
 
 __all__ = ["search"]
@@ -40,11 +41,12 @@ class _Trial:
     accepted: Array
 
 
-def search(problem: Problem, point: Point, direction: Array) -> tuple[Point, Array]:
+def search(problem: Problem, point: Point, direction: Array, lanes: Lanes) -> tuple[Point, Array]:
     """The point at a nearly exact minimum along ``direction``, and whether one was found.
 
-    Costs one ``A d`` and one ``Aᵀ r``. Where no step is acceptable (``direction`` does not descend,
-    or rounding hides that it does) the point is returned as it was, with False.
+    Costs one ``A d`` and one ``Aᵀ r``. Where no step is acceptable (``direction`` does not descend, or
+    rounding hides that it does) the point is returned as it was, with False; so is that of a lane that is
+    not active. A lane that has found its step repeats that trial while others search on.
     """
     step_margins = problem.linear_map.mv(direction)
     slope_at_0 = jnp.vdot(point.gradient, direction)
@@ -68,24 +70,24 @@ def search(problem: Problem, point: Point, direction: Array) -> tuple[Point, Arr
         usable = jnp.where(descended & (slope > 0.0), slope, jnp.inf)
         high, high_slope = jnp.where(too_long, t, high), jnp.where(too_long, usable, high_slope)
         next_t = _next(low, low_slope, high, high_slope, trial.count)
-        return _Trial(
-            jnp.where(accepted, t, next_t), low, low_slope, high, high_slope, residual, value, trial.count + 1, accepted
-        )
+        t = jnp.where(accepted, t, next_t)
+        return _Trial(t, low, low_slope, high, high_slope, residual, value, trial.count + 1, accepted)
 
     zero, one, inf = (jnp.full((), number, dtype) for number in (0.0, 1.0, jnp.inf))
     start = _Trial(
         one, zero, slope_at_0, inf, inf, jnp.zeros_like(point.z), point.value, jnp.int32(0), jnp.zeros((), bool)
     )
     descends = slope_at_0 < 0.0
-    trial = lax.while_loop(lambda s: descends & ~s.accepted & (s.count < MAX_TRIALS), attempt, start)
-    t = jnp.where(trial.accepted, trial.t, 0.0)
+    trial = lax.while_loop(lambda s: lanes.any(descends & ~s.accepted & (s.count < MAX_TRIALS)), attempt, start)
+    found = trial.accepted & descends & lanes.active
+    t = jnp.where(found, trial.t, 0.0)
     w = point.w + t * direction
     gradient = problem.gradient_at(w, trial.residual)
     value = point.value
     if value is not None and trial.value is not None:
-        value = jnp.where(trial.accepted, trial.value, value)
-    gradient = jnp.where(trial.accepted, gradient, point.gradient)
-    return Point(w, point.z + t * step_margins, gradient, value), trial.accepted
+        value = jnp.where(found, trial.value, value)
+    gradient = jnp.where(found, gradient, point.gradient)
+    return Point(w, point.z + t * step_margins, gradient, value), found
 
 
 def _next(low: Array, low_slope: Array, high: Array, high_slope: Array, count: Array) -> Array:

@@ -14,6 +14,7 @@ from typing import ClassVar
 from jax import Array
 from jax.tree_util import register_dataclass
 
+from ..lanes import Lanes
 from ..linear_solve import solve_convex, solve_descent
 from ..problem import Point, Problem
 from .line_search import search
@@ -44,11 +45,11 @@ class Newton:
     def passes(self, state: None) -> int:
         return 3
 
-    def init(self, problem: Problem, w: Array) -> None:
+    def init(self, problem: Problem, w: Array, lanes: Lanes) -> None:
         return None
 
-    def advance(self, problem: Problem, point: Point, state: None) -> tuple[Point, None, Array]:
+    def advance(self, problem: Problem, point: Point, state: None, lanes: Lanes) -> tuple[Point, None, Array]:
         hessian = problem.hessian(point.w, point.z)
         solve = solve_convex if problem.loss.convex else solve_descent
-        point, found = search(problem, point, -solve(hessian, point.gradient))
+        point, found = search(problem, point, -solve(hessian, point.gradient), lanes)
         return point, None, ~found

@@ -1,20 +1,22 @@
 """Quasi-Newton: curvature learned from the gradients met on the way.
 
 L-BFGS keeps the last ``memory`` pairs of steps ``s`` and gradient differences ``y`` and applies the
-inverse Hessian they imply by the two-loop recursion, from ``H₀ = (s·y / y·y) I``. Two reads of the
-data and O(n) memory a step, however many columns. Pairs without positive curvature are left out
-(cautious updates), so that the direction always descends.
+inverse Hessian they imply by the two-loop recursion, from a first guess ``H₀``. Two reads of the data and
+O(n) memory a step, however many columns. Pairs without positive curvature are left out (cautious
+updates), so that the direction always descends.
 
 How fast that is hangs on ``H₀``. With ``preconditioner="hessian"`` a step that gains too little (the
-gradient's norm falls by less than half) is answered by computing the Hessian there: it takes the place
-of ``H₀`` until the next such step, and the pairs then only correct for how it changes. Easy problems
-never pay for a Hessian, hard ones for a few.
+gradient's norm falls by less than half) is answered by computing the weighted Gram there: it takes the
+place of ``H₀`` until the next such step, and the pairs then only correct for how it changes. A Gram costs
+as much as many steps if there are many columns, so it is computed only when the steps since the last one
+have cost about as much. Easy problems never pay for one, hard ones for a few, and lanes share it.
 
 Reference: Nocedal & Wright, Numerical Optimization (2006), algorithms 7.4 and 7.5; Li & Fukushima
 (2001) for cautious updates.
 """
 
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import ClassVar, Literal
 
 import jax
@@ -22,29 +24,49 @@ import jax.numpy as jnp
 from jax import Array, lax
 from jax.tree_util import register_dataclass
 
-from ..linear_solve import solve_convex, solve_descent
+from ..lanes import Lanes
 from ..problem import Point, Problem
 from .line_search import search
+from .preconditioner import Effort, Preconditioner, base_of, efforts, form_for, unit_diagonal
 
 __all__ = ["LBFGS"]
+
+# Columns whose Gram costs as much as one step, and how many more with every lane (measured).
+COLUMNS_A_STEP, COLUMNS_A_LANE = 40, 4
 
 
 @register_dataclass
 @dataclass(frozen=True)
-class _Memory:
-    """The last pairs, oldest first; where there is none, ``inverse_curvature`` (and ``scaling``) is 0.
-
-    ``hessian`` is None without a preconditioner, and zeros until one was computed;
-    ``has_hessian`` tells, and ``is_new`` whether the last step computed it.
-    """
+class _Pairs:
+    """The last pairs, oldest first; where there is none, ``inverse_curvature`` (and ``scaling``) is 0."""
 
     steps: Array
     changes: Array
     inverse_curvature: Array
     scaling: Array
-    hessian: Array | None
-    has_hessian: Array
-    is_new: Array
+    count: Array
+
+
+@register_dataclass
+@dataclass(frozen=True)
+class _State:
+    """Pairs, and the preconditioner: None without one.
+
+    Args:
+        trusted: whether this lane uses the preconditioner: it was computed, and no search failed since.
+        slow: whether this lane's last step gained too little.
+        age: steps since the preconditioner was computed, or since the start.
+        count: how often it was computed.
+        needs_exact: whether it was found to need the precision of the data.
+    """
+
+    pairs: _Pairs
+    preconditioner: Preconditioner | None
+    trusted: Array
+    slow: Array
+    age: Array
+    count: Array
+    needs_exact: Array
 
 
 @register_dataclass
@@ -54,8 +76,8 @@ class LBFGS:
 
     Args:
         memory: how many pairs are kept.
-        preconditioner: ``"none"``, or ``"hessian"``: the Hessian, computed where steps gain too little.
-            For up to some hundreds of weights.
+        preconditioner: ``"diagonal"``, or ``"hessian"``: the weighted Gram, computed where steps gain too
+            little. For losses over rows, and up to some thousands of rows or columns.
 
     >>> import jax.numpy as jnp, jaxlogreg as jlr
     >>> rosenbrock = lambda x: (1.0 - x[0]) ** 2 + 100.0 * (x[1] - x[0] ** 2) ** 2
@@ -64,7 +86,7 @@ class LBFGS:
     """
 
     memory: int = field(default=10, metadata={"static": True})
-    preconditioner: Literal["none", "hessian"] = field(default="none", metadata={"static": True})
+    preconditioner: Literal["diagonal", "hessian"] = field(default="diagonal", metadata={"static": True})
 
     default_max_steps: ClassVar[int] = 1000
     patience: ClassVar[int] = 100
@@ -73,81 +95,120 @@ class LBFGS:
     def passes_at_start(self) -> int:
         return 0
 
-    def passes(self, state: _Memory) -> Array:
-        return 2 + state.is_new.astype(jnp.int32)
+    def passes(self, state: _State) -> Array | int:
+        computed = state.trusted & (state.age == 0)
+        if state.preconditioner is None:
+            return 2
+        return 2 + state.preconditioner.reads * state.trusted.astype(jnp.int32) + computed.astype(jnp.int32)
 
-    def init(self, problem: Problem, w: Array) -> _Memory:
-        return self._forget(w)
-
-    def advance(self, problem: Problem, point: Point, state: _Memory) -> tuple[Point, _Memory, Array]:
-        new, found = search(problem, point, -self._apply(problem, state, point.gradient))
-        # A failed search forgets everything and tries the gradient next; failing that too, it is over.
-        failed = ~found & jnp.all(state.inverse_curvature == 0.0) & ~state.has_hessian
-        remembered = self._remember(state, new.w - point.w, new.gradient - point.gradient)
-        state = _where(found, remembered, self._forget(point.w))
+    def init(self, problem: Problem, w: Array, lanes: Lanes) -> _State:
+        preconditioner = None
         if self.preconditioner == "hessian":
-            slow = jnp.linalg.norm(new.gradient) > 0.5 * jnp.linalg.norm(point.gradient)
-            state = self._precondition(problem, new, state, found & slow)
-        return new, state, failed
-
-    def _precondition(self, problem: Problem, point: Point, state: _Memory, wanted: Array) -> _Memory:
-        """With the Hessian at ``point`` and without pairs, where ``wanted``."""
-
-        def compute(carry: tuple[_Memory, Array]) -> tuple[_Memory, Array]:
-            here, _ = lax.optimization_barrier((point, carry[1]))  # or XLA would hoist the Hessian
-            yes, hessian = jnp.ones((), bool), problem.hessian(here.w, here.z)
-            return replace(self._forget(point.w), hessian=hessian, has_hessian=yes, is_new=yes), ~yes
-
-        # A loop of no or one round: under vmap it runs only if some lane wants it.
-        state = replace(state, is_new=jnp.zeros((), bool))
-        return lax.while_loop(lambda carry: carry[1], compute, (state, wanted))[0]
-
-    def _forget(self, w: Array) -> _Memory:
-        pairs, numbers = jnp.zeros((self.memory, w.shape[0]), w.dtype), jnp.zeros((self.memory,), w.dtype)
-        hessian = jnp.zeros((w.shape[0], w.shape[0]), w.dtype) if self.preconditioner == "hessian" else None
+            preconditioner = form_for(problem, lanes).empty(problem, w)
         no = jnp.zeros((), bool)
-        return _Memory(pairs, pairs, numbers, jnp.zeros((), w.dtype), hessian, no, no)
+        return _State(self._no_pairs(w), preconditioner, no, ~no, jnp.int32(0), jnp.int32(0), no)
 
-    def _remember(self, state: _Memory, step: Array, change: Array) -> _Memory:
-        curvature, squared = jnp.vdot(step, change), jnp.vdot(change, change)
-        eps = float(jnp.finfo(step.dtype).eps)
-        keep = curvature > eps * jnp.sqrt(jnp.vdot(step, step) * squared)
-        remembered = replace(
-            state,
-            steps=_append(state.steps, step),
-            changes=_append(state.changes, change),
-            inverse_curvature=_append(state.inverse_curvature, 1.0 / jnp.where(keep, curvature, 1.0)),
-            scaling=curvature / jnp.where(keep, squared, 1.0),
+    def advance(self, problem: Problem, point: Point, state: _State, lanes: Lanes) -> tuple[Point, _State, Array]:
+        state = self._precondition(problem, point, state, lanes)
+        direction = -self._apply(problem, state, point.gradient, lanes)
+        new, found = search(problem, point, direction, lanes)
+        slow = ~found | (jnp.linalg.norm(new.gradient) > 0.5 * jnp.linalg.norm(point.gradient))
+        # Where the step promised less than rounding, a better preconditioner would not help.
+        slow &= -jnp.vdot(point.gradient, direction) > float(jnp.finfo(point.w.dtype).eps)
+        # A failed search forgets everything and tries the gradient next; failing that too, it is over.
+        failed = ~found & (state.pairs.count == 0) & ~state.trusted
+        pairs = self._remember(
+            state.pairs, new.w - point.w, new.gradient - point.gradient, unit_diagonal(problem, new.w)
         )
-        return _where(keep, remembered, state)
+        pairs = _where(found, pairs, self._no_pairs(point.w))
+        return new, replace(state, pairs=pairs, trusted=state.trusted & found, slow=slow, age=state.age + 1), failed
 
-    def _apply(self, problem: Problem, state: _Memory, gradient: Array) -> Array:
+    def _precondition(self, problem: Problem, point: Point, state: _State, lanes: Lanes) -> _State:
+        """With the preconditioner at ``point`` and without pairs, if a lane's last step was slow and it pays."""
+        if state.preconditioner is None:
+            return state
+        form = form_for(problem, lanes)
+        patience = base_of(problem.linear_map).shape[1] // (COLUMNS_A_STEP + COLUMNS_A_LANE * lanes.size)
+        first, usual, exact = efforts(problem, point.w.dtype)
+        # The first is worth the most, and costs little if it takes a part of the rows. One for all lanes may suit
+        # some of them badly: it is renewed more and more rarely.
+        least = jnp.maximum(patience, state.count if lanes.share else 0)
+        least = jnp.where(state.count == 0, patience // 4 if first is None else 0, least)
+        wanted = lanes.any(state.slow) & (state.age >= least)
+
+        def compute(carry: tuple[Preconditioner, Array], effort: Effort) -> tuple[Preconditioner, Array]:
+            here, _ = lax.optimization_barrier((point, carry[1]))  # or XLA would hoist the Gram
+            return form.at(problem, here, lanes, effort), jnp.zeros_like(carry[1])
+
+        def renewed(preconditioner: Preconditioner, now: Array, effort: Effort) -> Preconditioner:
+            # A loop of no or one round: under vmap it runs only if some lane wants it.
+            return lax.while_loop(lambda carry: carry[1], partial(compute, effort=effort), (preconditioner, now))[0]
+
+        preconditioner, needs_exact, now = state.preconditioner, state.needs_exact, wanted
+        if first is not None:
+            preconditioner = renewed(preconditioner, wanted & (state.count == 0), first)
+            now = wanted & (state.count > 0)
+        if exact is None:
+            preconditioner = renewed(preconditioner, now, usual)
+        else:
+            preconditioner = renewed(preconditioner, now & ~needs_exact, usual)
+            needs_exact = needs_exact | (now & lanes.any(~preconditioner.sound))
+            preconditioner = renewed(preconditioner, now & needs_exact, exact)
+        return _State(
+            state.pairs if lanes.share else _where(wanted, self._no_pairs(point.w), state.pairs),
+            preconditioner,
+            state.trusted | wanted,
+            state.slow,
+            jnp.where(wanted, -1, state.age),
+            state.count + wanted.astype(jnp.int32),
+            needs_exact,
+        )
+
+    def _no_pairs(self, w: Array) -> _Pairs:
+        rows, numbers = jnp.zeros((self.memory, w.shape[0]), w.dtype), jnp.zeros((self.memory,), w.dtype)
+        return _Pairs(rows, rows, numbers, jnp.zeros((), w.dtype), jnp.int32(0))
+
+    def _remember(self, pairs: _Pairs, step: Array, change: Array, diagonal: Array) -> _Pairs:
+        curvature, squared = jnp.vdot(step, change), jnp.vdot(change, change / diagonal)
+        eps = float(jnp.finfo(step.dtype).eps)
+        keep = curvature > eps * jnp.sqrt(jnp.vdot(step, step * diagonal) * squared)
+        remembered = _Pairs(
+            steps=_append(pairs.steps, step),
+            changes=_append(pairs.changes, change),
+            inverse_curvature=_append(pairs.inverse_curvature, 1.0 / jnp.where(keep, curvature, 1.0)),
+            scaling=curvature / jnp.where(keep, squared, 1.0),
+            count=jnp.minimum(pairs.count + 1, self.memory),
+        )
+        return _where(keep, remembered, pairs)
+
+    def _apply(self, problem: Problem, state: _State, gradient: Array, lanes: Lanes) -> Array:
         """``H ∇F`` by the two-loop recursion."""
-        rho = state.inverse_curvature
+        pairs, rho = state.pairs, state.pairs.inverse_curvature
+        oldest = self.memory - lanes.most(pairs.count)
 
         def newest_to_oldest(k: Array, carry: tuple[Array, Array]) -> tuple[Array, Array]:
             q, alphas = carry
             i = self.memory - 1 - k
-            alpha = rho[i] * jnp.vdot(state.steps[i], q)
-            return q - alpha * state.changes[i], alphas.at[i].set(alpha)
+            alpha = rho[i] * jnp.vdot(pairs.steps[i], q)
+            return q - alpha * pairs.changes[i], alphas.at[i].set(alpha)
 
         def oldest_to_newest(i: Array, q: Array) -> Array:
-            beta = rho[i] * jnp.vdot(state.changes[i], q)
-            return q + (alphas[i] - beta) * state.steps[i]
+            beta = rho[i] * jnp.vdot(pairs.changes[i], q)
+            return q + (alphas[i] - beta) * pairs.steps[i]
 
-        q, alphas = lax.fori_loop(0, self.memory, newest_to_oldest, (gradient, jnp.zeros_like(rho)))
+        q, alphas = lax.fori_loop(0, self.memory - oldest, newest_to_oldest, (gradient, jnp.zeros_like(rho)))
         # Without a pair to tell the scale, the first trial step has length one.
-        scaling = jnp.where(state.scaling > 0.0, state.scaling, lax.rsqrt(jnp.vdot(gradient, gradient)))
-        start, hessian = scaling * q, state.hessian
-        if hessian is not None:
-            solve = solve_convex if problem.loss.convex else solve_descent
-            start = lax.cond(state.has_hessian, lambda: solve(hessian, q), lambda: start)
-        return lax.fori_loop(0, self.memory, oldest_to_newest, start)
+        diagonal = unit_diagonal(problem, q)
+        first = lax.rsqrt(jnp.vdot(gradient, gradient / diagonal))
+        start = jnp.where(pairs.scaling > 0.0, pairs.scaling, first) * q / diagonal
+        if state.preconditioner is not None:
+            start = jnp.where(state.trusted, state.preconditioner.apply(problem, q), start)
+        return lax.fori_loop(oldest, self.memory, oldest_to_newest, start)
 
 
 def _append(rows: Array, row: Array) -> Array:
     return jnp.concatenate([rows[1:], row[None]])
 
 
-def _where(condition: Array, chosen: _Memory, other: _Memory) -> _Memory:
+def _where(condition: Array, chosen: _Pairs, other: _Pairs) -> _Pairs:
     return jax.tree.map(lambda x, y: jnp.where(condition, x, y), chosen, other)

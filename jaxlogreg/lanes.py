@@ -1,0 +1,55 @@
+"""Lanes: fits that run together in one program, seen from one of them.
+
+A sweep, a set of classes or of folds is a batch of fits that share the data. Each lane is written as
+if alone; what it may ask of the others goes through here: whether any of them still needs something,
+and the mean of something over them. Such answers are the same for every lane, so that ``vmap`` keeps
+what is computed from them (a preconditioner) in one copy. Alone, a fit is its own only lane.
+"""
+
+from dataclasses import dataclass, field
+
+import jax.numpy as jnp
+from jax import Array, lax
+from jax.tree_util import register_dataclass
+
+__all__ = ["Lanes", "alone"]
+
+
+@register_dataclass
+@dataclass(frozen=True)
+class Lanes:
+    """The lanes of a ``vmap`` with an axis name, or one fit alone.
+
+    Args:
+        active: whether this lane still runs.
+        axis: the name of the axis, or the names of nested ones; None for a fit alone.
+        size: how many lanes there are.
+        share: whether they are alike enough to share what is computed at their mean.
+    """
+
+    active: Array
+    axis: str | tuple[str, ...] | None = field(default=None, metadata={"static": True})
+    size: int = field(default=1, metadata={"static": True})
+    share: bool = field(default=False, metadata={"static": True})
+
+    def any(self, flag: Array) -> Array:
+        """Whether any active lane says yes."""
+        flag = flag & self.active
+        return flag if self.axis is None else lax.pmax(flag.astype(jnp.int32), self.axis) > 0
+
+    def most(self, count: Array) -> Array:
+        """The largest of a count over all lanes."""
+        return count if self.axis is None else lax.pmax(count, self.axis)
+
+    def mean(self, x: Array) -> Array:
+        """The mean over the active lanes; over all where none is. Without sharing, this lane's own."""
+        if self.axis is None or not self.share:
+            return x
+        weight = self.active.astype(x.dtype)
+        weight = jnp.where(lax.pmax(weight, self.axis) > 0.0, weight, 1.0)
+        return lax.psum(jnp.where(weight > 0.0, x, 0.0), self.axis) / lax.psum(weight, self.axis)
+
+
+def alone() -> Lanes:
+    """A fit that is its own only lane."""
+    return Lanes(jnp.ones((), bool))

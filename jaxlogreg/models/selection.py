@@ -1,0 +1,205 @@
+"""Choosing the penalty by cross-validation: every fold and every penalty in one program.
+
+A fold is a weight: the rows held out weigh nothing in its fit, so that all folds share the data, and the
+data are neither copied nor cut. The path over all rows comes first. The folds start from it, each
+penalty's from its own solution, which is near what they are looking for, and they share its
+preconditioner.
+"""
+
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any, Unpack
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array, lax
+from jax.tree_util import register_dataclass
+from jax.typing import ArrayLike
+
+from ..concrete import is_concrete
+from ..lanes import Lanes
+from ..losses import logistic_loss
+from ..solution import Params, Solution
+from ..solvers import Solver
+from ..solvers.loop import Limits, prepare, run_task, same
+from ..solvers.solve import with_derivatives
+from .binary import FitData, FitOptions, as_problem, as_solution, design, flat_weights
+from .inputs import Design, as_batch_size, as_design
+from .path import as_path, fit_lanes
+
+__all__ = ["CrossValidation", "cross_validate"]
+
+PENALTIES, FOLDS = "penalties", "folds"  # the axes of lanes
+LANES_AT_A_TIME = 50  # enough to make a preconditioner that they share worth its while
+
+
+@register_dataclass
+@dataclass(frozen=True)
+class CrossValidation:
+    """Penalties, how well each predicts rows that it was not fitted on, and the fits.
+
+    Args:
+        l2: the penalties, ``(L,)``, as given.
+        loss: the mean cross-entropy of the held-out rows, ``(folds, L)``, by sample weight.
+        mean, std_error: of ``loss`` over the folds, ``(L,)``; the standard error is that of the mean.
+        best: the index of the smallest ``mean``.
+        one_se: the index of the largest penalty whose ``mean`` is within one ``std_error`` of the best.
+        solution: the path fitted to all rows, with a leading axis ``L``.
+        fold_solution: the fits without each fold, with leading axes ``(folds, L)``.
+        fold_id: the fold that holds each row out, ``(m,)``.
+    """
+
+    l2: Array
+    loss: Array
+    mean: Array
+    std_error: Array
+    best: Array
+    one_se: Array
+    solution: Solution
+    fold_solution: Solution
+    fold_id: Array
+
+    def params(self, index: ArrayLike | None = None) -> Params:
+        """The parameters fitted to all rows with one of the penalties, the best when None."""
+        index = self.best if index is None else index
+        return jax.tree.map(lambda x: x[index], self.solution.params)
+
+
+def cross_validate(
+    X: Design,
+    y: ArrayLike,
+    *,
+    folds: int = 5,
+    fold_id: ArrayLike | None = None,
+    key: Array | None = None,
+    batch_size: int | None = None,
+    **options: Unpack[FitOptions],
+) -> CrossValidation:
+    """Fit every penalty in ``l2`` on all rows and without each fold, and compare their held-out losses.
+
+    Args:
+        X, y: as in :func:`fit`.
+        folds: how many folds, at least 2.
+        fold_id: the fold of each row, integers ``0 .. folds - 1``, ``(m,)``. When None rows are dealt to the
+            folds in turn, class by class (stratified).
+        key: a ``jax.random.key``: shuffles the rows before they are dealt.
+        batch_size: how many fits run at a time; chosen when None.
+        **options: those of :func:`fit`, with ``l2`` an array ``(L,)``. ``init`` starts the path over all rows.
+
+    Returns:
+        A :class:`CrossValidation`.
+
+    Raises:
+        ValueError: as :func:`fit_path` does; for folds that are no such integers, and for a fold without
+            which a class has no row.
+
+    >>> import jaxlogreg as jlr
+    >>> X = jnp.linspace(-2.0, 2.0, 40)[:, None]
+    >>> y = (jnp.sin(7.0 * X[:, 0]) + X[:, 0] > 0).astype(int)
+    >>> cv = jlr.cross_validate(X, y, l2=jnp.array([10.0, 1.0, 0.1, 0.01]), folds=4)
+    >>> cv.loss.shape, cv.params().coef.shape
+    ((4, 4), (1,))
+    """
+    matrix = as_design(X)
+    data, solver, limits = as_path(matrix, y, options, as_batch_size(batch_size))
+    folds = _as_folds(folds)
+    fold = _deal(data.y, folds, key) if fold_id is None else _as_fold_id(fold_id, folds, matrix.shape[0])
+    if all(map(is_concrete, (data.y, fold, data.sample_weight))):
+        _check_classes(np.asarray(data.y), np.asarray(fold), folds, data.sample_weight)
+    return _cross_validate(folds, data, fold, solver, limits)
+
+
+def _as_folds(folds: int) -> int:
+    if not isinstance(folds, int) or folds < 2:
+        raise ValueError(f"folds must be an integer of at least 2 (it is a shape), got {folds!r}")
+    return folds
+
+
+def _as_fold_id(value: ArrayLike, folds: int, rows: int) -> Any:
+    fold = value if isinstance(value, jax.Array) else np.asarray(value)
+    if fold.shape != (rows,) or fold.dtype.kind not in "iu":
+        raise ValueError(f"fold_id must hold an integer for each of the {rows} rows of X, got {fold.dtype}{fold.shape}")
+    if is_concrete(fold):
+        present = np.unique(np.asarray(fold))
+        if present.tolist() != list(range(folds)):
+            raise ValueError(f"fold_id must hold every integer 0 to {folds - 1} (folds is {folds}), got {present}")
+    return fold.astype(np.int32)
+
+
+def _deal(y: Array, folds: int, key: Array | None) -> Any:
+    """Rows dealt to the folds in turn, one class after the other."""
+    rows = np.arange(y.shape[0]) if key is None else jax.random.permutation(key, y.shape[0])
+    if is_concrete(y) and is_concrete(rows):
+        rows = np.asarray(rows)
+        rows = rows[np.argsort(np.asarray(y)[rows], kind="stable")]
+        fold = np.empty(y.shape, np.int32)
+        fold[rows] = np.arange(y.shape[0]) % folds
+        return fold
+    rows = jnp.asarray(rows)[jnp.argsort(jnp.asarray(y)[rows], stable=True)]
+    return jnp.zeros(y.shape, jnp.int32).at[rows].set(jnp.arange(y.shape[0], dtype=jnp.int32) % folds)
+
+
+def _check_classes(y: np.ndarray, fold: np.ndarray, folds: int, weight: Array | None) -> None:
+    counted = np.ones(y.shape, bool) if weight is None else np.asarray(weight) > 0
+    for k in range(folds):
+        left = y[(fold != k) & counted]
+        if left.size == 0 or np.all(left == left[0]):
+            raise ValueError(
+                f"folds must each leave both classes to fit, but without fold {k} y holds only one; take fewer folds "
+                "than the rarer class has rows"
+            )
+
+
+def _held_out_loss(data: FitData, fold: Array, params: Params, k: Array) -> Array:
+    """The mean loss of fold ``k``, for parameters with a leading axis."""
+    linear_map, _ = design(data)
+    z = linear_map.mv(flat_weights(params, data.intercept))
+    z = z if data.offset is None else z + data.offset[None]
+    weight = jnp.ones_like(data.y) if data.sample_weight is None else data.sample_weight
+    weight = jnp.where(fold == k, weight, 0.0)
+    return jnp.sum(weight[None] * logistic_loss(z, data.y[None]), axis=1) / jnp.sum(weight)
+
+
+@partial(jax.jit, static_argnums=0)
+def _cross_validate(folds: int, data: FitData, fold: Array, solver: Solver, limits: Limits) -> CrossValidation:
+    solution = fit_lanes(data, solver, limits)
+    weight = jnp.ones_like(data.y) if data.sample_weight is None else data.sample_weight
+    kept = jnp.where(fold[None] == jnp.arange(folds, dtype=fold.dtype)[:, None], 0.0, weight[None])
+    found = _fit_folds(data, kept, solution.params, solver, limits)
+    loss = lax.map(lambda args: _held_out_loss(data, fold, *args), (found.params, jnp.arange(folds, dtype=fold.dtype)))
+    mean = jnp.mean(loss, axis=0)
+    std_error = jnp.std(loss, axis=0, ddof=1) / folds**0.5
+    best = jnp.argmin(mean)
+    within = mean <= mean[best] + std_error[best]
+    one_se = jnp.argmax(jnp.where(within, data.l2, -1.0))
+    return CrossValidation(data.l2, loss, mean, std_error, best, one_se, solution, found, fold)
+
+
+def _fit_folds(data: FitData, kept: Array, start: Params, solver: Solver, limits: Limits) -> Solution:
+    """Each penalty without each fold, ``(folds, L)``: blocks of neighbouring penalties with all folds together.
+
+    Penalties and folds are two axes, so that what depends on one of them alone is computed for it alone.
+    """
+    folds, size = kept.shape[0], data.l2.shape[0]
+    count = -(-size // max(1, (limits.batch_size or LANES_AT_A_TIME) // folds))
+    together = -(-size // count)
+    lanes = Lanes(jnp.ones((), bool), (PENALTIES, FOLDS), together * folds, share=True)
+    # In descending order, and the last penalty fills the last block.
+    order = jnp.argsort(-data.l2)
+    blocks = order[np.minimum(np.arange(count * together), size - 1).reshape(count, together)]
+
+    def fit_one(weight: Array, l2: Array, init: Params) -> Solution:
+        problem, flat_init = as_problem(replace(data, l2=l2, sample_weight=weight, init=init))
+        fixed = lax.stop_gradient((solver, problem, flat_init, limits))
+        solution = run_task(prepare(*fixed[:3], lanes), *fixed[2:], same)
+        return as_solution(data, with_derivatives(problem, solution))
+
+    def block(index: Array) -> Solution:
+        each_fold = jax.vmap(fit_one, (0, None, None), axis_name=FOLDS)
+        each = jax.vmap(each_fold, (None, 0, 0), axis_name=PENALTIES)
+        return each(kept, data.l2[index], jax.tree.map(lambda x: x[index], start))
+
+    found = lax.map(block, blocks)  # (count, together, folds, ...)
+    position = jnp.argsort(order)
+    return jax.tree.map(lambda x: jnp.moveaxis(x.reshape(-1, *x.shape[2:])[position], 0, 1), found)

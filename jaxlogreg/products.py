@@ -1,0 +1,167 @@
+"""Products with the data matrix, each in the form that is fastest where it runs.
+
+Everything a solver asks of a large matrix is one of four products, and XLA's time for the same
+product differs several times between ways to write it (``benchmarks/kernels.py`` measures them).
+Each is written here once, with lanes as the left factor, in the form that suits one vector and in
+the one that suits a batch: ``jax.vmap`` over vectors that share the matrix picks the latter by itself.
+Derivatives are those of the plain form.
+"""
+
+from collections.abc import Callable
+from typing import Any, Protocol
+
+import jax
+import jax.numpy as jnp
+from jax import Array, lax
+from jax.custom_batching import custom_vmap
+
+__all__ = ["EXACT", "gram", "moments", "product", "transposed_product"]
+
+# Full precision where a GPU would otherwise round float32 factors to fewer bits.
+EXACT = lax.Precision.HIGHEST
+
+BLOCK_SIZE = 2**18  # numbers to a block of rows: what stays in the cache of a core
+MIN_BLOCK_ROWS = 2048
+ROUNDING = 8.0  # a deviation of so many units of rounding of the mean is none
+COLUMN_SUM_MIN_ROWS = 2**15  # float64: from here on, a sum down the columns beats the product
+
+
+class Rows(Protocol):
+    """A matrix that gives its rows a block at a time."""
+
+    @property
+    def shape(self) -> tuple[int, int]: ...
+
+    def rows(self, start: Array | int, size: int) -> Array: ...
+
+
+def _with_forms(one: Callable[..., Any], plain: Callable[..., Any], batch: Callable[..., Any]) -> Callable[..., Any]:
+    """A function of ``(matrix, vector)`` in two forms, and with the derivatives of a third.
+
+    Args:
+        one: for one vector.
+        plain: with simple derivatives; used also where the matrix itself has lanes.
+        batch: for lanes of vectors ``(L, m)`` that share the matrix; lanes first in what it returns.
+    """
+    chosen = custom_vmap(one)
+
+    @chosen.def_vmap
+    def rule(axis_size: int, in_batched: Any, matrix: Any, vector: Array) -> tuple[Any, Any]:
+        leaves, tree = jax.tree.flatten(matrix)
+        flags = jax.tree.leaves(in_batched[0])
+        if any(flags):
+            axes = (*(0 if flag else None for flag in flags), 0 if in_batched[1] else None)
+            result = jax.vmap(lambda *args: plain(jax.tree.unflatten(tree, args[:-1]), args[-1]), axes)(*leaves, vector)
+        else:
+            result = batch(matrix, vector)
+        return result, jax.tree.map(lambda _: True, result)
+
+    @jax.custom_jvp
+    def function(matrix: Any, vector: Array) -> Any:
+        return chosen(matrix, vector)
+
+    @function.defjvp
+    def derivative(primals: Any, tangents: Any) -> Any:
+        return function(*primals), jax.jvp(plain, primals, tangents)[1]
+
+    return function
+
+
+def product(matrix: Array, w: Array) -> Array:
+    """``X w``: weights ``(..., n)`` to margins ``(..., m)``."""
+    return lax.dot_general(w, matrix, (((w.ndim - 1,), (1,)), ((), ())), precision=EXACT)
+
+
+def _left_product(matrix: Array, r: Array) -> Array:
+    return lax.dot_general(r, matrix, (((r.ndim - 1,), (0,)), ((), ())), precision=EXACT)
+
+
+def _column_sums(matrix: Array, r: Array) -> Array:
+    # On a CPU this reads the matrix at the speed of memory; the product is 1.5 to 3 times slower. Few rows of
+    # float64 are the exception.
+    if r.ndim > 1 or (r.dtype.itemsize == 8 and r.shape[0] < COLUMN_SUM_MIN_ROWS):
+        return _left_product(matrix, r)
+    return jnp.sum(r[:, None] * matrix, axis=0)
+
+
+#: ``Xᵀ r``: residuals ``(..., m)`` to gradients ``(..., n)``. Never ``X.T @ r``, which is slower still.
+transposed_product = _with_forms(_column_sums, _left_product, _left_product)
+
+
+def sum_over_rows(
+    matrix: Rows, term: Callable[[Array, Array], Array], columns: Array, block_rows: int | None = None
+) -> Array:
+    """``Σ term(rows, columns[..., rows])`` over blocks of rows.
+
+    ``columns`` is ``(..., m)`` and ``term`` must vanish where its columns are zero (a weight).
+    """
+    m, n = matrix.shape
+    count = -(-m // (block_rows or max(MIN_BLOCK_ROWS, BLOCK_SIZE // n)))
+    if count == 1:
+        return term(matrix.rows(0, m), columns)
+    size = -(-m // count)
+
+    def block(i: Array | int) -> Array:
+        # The last block is moved back to fit; rows it shares with the one before get weight 0.
+        first = i * size
+        start = jnp.minimum(first, m - size)
+        own = start + jnp.arange(size) >= first
+        part = lax.dynamic_slice_in_dim(columns, start, size, axis=-1)
+        return term(matrix.rows(start, size), jnp.where(own, part, 0.0))
+
+    return lax.fori_loop(1, count, lambda i, total: total + block(i), block(0))
+
+
+def _weighted_gram(rows: Array, s: Array) -> Array:
+    rows = rows.astype(s.dtype)
+    return jnp.einsum("bi,bj->ij", s[:, None] * rows, rows, precision=EXACT)
+
+
+def _gram_by_blocks(matrix: Rows, s: Array) -> Array:
+    return sum_over_rows(matrix, _weighted_gram, s)
+
+
+def _grams(matrix: Rows, s: Array) -> Array:
+    """All lanes' Grams as one product ``s @ [xⱼ xₖ]`` with a table that they share."""
+    n = matrix.shape[1]
+
+    def term(rows: Array, s: Array) -> Array:
+        rows = rows.astype(s.dtype)
+        return jnp.matmul(s, (rows[:, :, None] * rows[:, None, :]).reshape(-1, n * n), precision=EXACT)
+
+    size = max(128, BLOCK_SIZE // (n * n))
+    return sum_over_rows(matrix, term, s, size).reshape(*s.shape[:-1], n, n)
+
+
+#: ``Xᵀ diag(s) X``, ``(n, n)``, for a matrix that gives rows; in the precision of ``s``, by blocks.
+gram = _with_forms(_gram_by_blocks, _gram_by_blocks, _grams)
+
+
+def _moments(matrix: Rows, s: Array) -> tuple[Array, Array]:
+    """In two passes: the mean, then the squares about it."""
+    X = matrix.rows(0, matrix.shape[0])
+    mean = _column_sums(X, s)
+    # The root is inside the square so that the two sums share no factor as long as X: XLA would store it.
+    variance = jnp.sum(jnp.square(jnp.sqrt(s)[:, None] * (X - mean[None, :])), axis=0)
+    # The mean of a constant column is that constant exactly: centred, it is zero and not rounding.
+    constant = variance <= (ROUNDING * float(jnp.finfo(s.dtype).eps) * mean) ** 2
+    return jnp.where(constant, X[0], mean), jnp.where(constant, 0.0, variance)
+
+
+def _moments_by_blocks(matrix: Rows, s: Array) -> tuple[Array, Array]:
+    # Sums are taken about a point among the data, so that a column far from zero keeps its digits: the
+    # median of three rows, lest one odd row be it. Weights stay out of it: lanes share the centre.
+    first, middle, last = (matrix.rows(i, 1)[0] for i in (0, matrix.shape[0] // 2, matrix.shape[0] - 1))
+    centre = jnp.maximum(jnp.minimum(first, middle), jnp.minimum(jnp.maximum(first, middle), last))
+
+    def term(rows: Array, s: Array) -> Array:
+        deviation = rows - centre[None, :]
+        return jnp.stack([jnp.matmul(s, x, precision=EXACT) for x in (deviation, deviation * deviation)])
+
+    shift, square = sum_over_rows(matrix, term, s)
+    centre = centre.reshape((1,) * (shift.ndim - 1) + (-1,))
+    return centre + shift, jnp.maximum(square - shift * shift, 0.0)
+
+
+#: Mean and variance of each column under row weights ``s`` that sum to one.
+moments = _with_forms(_moments, _moments_by_blocks, _moments_by_blocks)

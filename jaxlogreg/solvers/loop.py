@@ -1,0 +1,260 @@
+"""The loop: owns the steps, the step limit, the status and the verdict, for every solver.
+
+A solver is a frozen dataclass with two pure methods, ``init(problem, w, lanes) -> state`` and
+``advance(problem, point, state, lanes) -> (point, state, failed)``; it never decides when to stop. Carried
+margins drift by rounding, so when the loop ends everything is computed afresh, and only that gradient
+may say CONVERGED; if it does not, the loop goes on from there.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import Any, ClassVar, Protocol
+
+import jax
+import jax.numpy as jnp
+from jax import Array, lax
+from jax.tree_util import register_dataclass
+
+from ..coordinates import Coordinates, choose_coordinates, in_coordinates
+from ..lanes import Lanes, alone
+from ..problem import Point, Problem
+from ..solution import Solution, Status
+
+__all__ = [
+    "Limits",
+    "Run",
+    "Solver",
+    "Task",
+    "advance",
+    "begin",
+    "evaluate",
+    "prepare",
+    "report",
+    "run_task",
+    "same",
+    "verify",
+]
+
+
+class Solver(Protocol):
+    """What the driver asks of a solver. A solver is a pytree whose leaves are traced numbers."""
+
+    default_max_steps: ClassVar[int]
+    patience: ClassVar[int]  # steps without progress, near the rounding floor, after which a fit has stalled
+    standardizes: ClassVar[bool]  # whether it works in standardised coordinates
+
+    def passes_at_start(self) -> int:
+        """Reads of the data in ``init``."""
+        ...
+
+    def passes(self, state: Any) -> Array | int:
+        """Reads of the data in the step that led to ``state``."""
+        ...
+
+    def init(self, problem: Problem, w: Array, lanes: Lanes) -> Any:
+        """The state before the first step; nothing is evaluated at ``w`` yet."""
+        ...
+
+    def advance(self, problem: Problem, point: Point, state: Any, lanes: Lanes) -> tuple[Point, Any, Array]:
+        """The next point and state, and whether no further step is possible."""
+        ...
+
+
+@register_dataclass
+@dataclass(frozen=True)
+class Limits:
+    """When to stop: at a KKT residual of ``tol``, or after ``max_steps``.
+
+    ``batch_size``: how many lanes of a ``vmap`` run at a time; None leaves it to the memory.
+    """
+
+    tol: Array
+    max_steps: Array
+    batch_size: int | None = field(default=None, metadata={"static": True})
+
+
+@register_dataclass
+@dataclass(frozen=True)
+class Task:
+    """What stays as it is while a solver runs: the problem in the solver's coordinates.
+
+    ``axis`` names the ``vmap`` whose ``size`` lanes run together (see :class:`Lanes`), None for a fit alone.
+    """
+
+    solver: Solver
+    problem: Problem
+    coordinates: Coordinates
+    axis: str | tuple[str, ...] | None = field(default=None, metadata={"static": True})
+
+    size: int = field(default=1, metadata={"static": True})
+    share: bool = field(default=False, metadata={"static": True})
+
+    def lanes(self, active: Array) -> Lanes:
+        return Lanes(active, self.axis, self.size, self.share)
+
+
+@register_dataclass
+@dataclass(frozen=True)
+class Run:
+    """What changes from step to step. ``verified``: the status was found from the weights alone."""
+
+    point: Point
+    state: Any
+    value: Array
+    initial_value: Array
+    best_kkt: Array
+    steps_since_best: Array
+    status: Array
+    verified: Array
+    num_steps: Array
+    num_passes: Array
+
+
+def run_task(task: Task, init: Array, limits: Limits, restore: Callable[[Array], Any]) -> Solution:
+    """A solver's steps in a compiled loop until the answer is verified; of lanes, until all are."""
+
+    def going(run: Run) -> Array:
+        return task.lanes(run.status == int(Status.RUNNING)).any(jnp.ones((), bool))
+
+    def unverified(run: Run) -> Array:
+        return task.lanes(~run.verified).any(jnp.ones((), bool))
+
+    def go_on(run: Run) -> Run:
+        return lax.while_loop(going, lambda run: advance(task, run, limits), run)
+
+    start = begin(task, init)
+    if task.axis is None:
+        # One place that evaluates from scratch, in the loop: half the code to compile.
+        run = lax.while_loop(unverified, lambda run: go_on(verify(task, run, limits)), start)
+    else:
+        # Lanes that start from one point evaluate it once.
+        start = verify(task, start, limits)
+        run = lax.while_loop(unverified, lambda run: verify(task, go_on(run), limits), start)
+    return report(task, run, restore)
+
+
+@jax.jit
+def prepare(solver: Solver, problem: Problem, init: Array, lanes: Lanes | None = None) -> Task:
+    """The problem in the coordinates that the solver works in."""
+    lanes = lanes or alone()
+    coordinates = choose_coordinates(problem, init, solver.standardizes, lanes)
+    # Gradient descent keeps the user's own weights: its problem then needs no change of variables.
+    changed = in_coordinates(problem, coordinates) if solver.standardizes else problem
+    return Task(solver, changed, coordinates, lanes.axis, lanes.size, lanes.share)
+
+
+@jax.jit
+def begin(task: Task, init: Array) -> Run:
+    """The run before anything is evaluated; :func:`_verify` does that."""
+    problem, w = task.problem, task.coordinates.to_solver(init)
+    zero, inf = jnp.int32(0), jnp.full((), jnp.inf, w.dtype)
+    z = jnp.zeros(problem.margins_shape(w), w.dtype)
+    point = Point(w, z, jnp.zeros_like(w), None if problem.loss.convex else inf)
+    return Run(
+        point=point,
+        state=task.solver.init(problem, w, task.lanes(jnp.ones((), bool))),
+        value=inf,
+        initial_value=inf,
+        best_kkt=inf,
+        steps_since_best=zero,
+        status=jnp.int32(Status.RUNNING),
+        verified=jnp.zeros((), bool),
+        num_steps=zero,
+        num_passes=jnp.int32(1 + task.solver.passes_at_start()),
+    )
+
+
+@jax.jit
+def advance(task: Task, run: Run, limits: Limits) -> Run:
+    """One step, and what the carried gradient says of it. A lane that is done stays as it is."""
+    running = run.status == int(Status.RUNNING)
+    point, state, failed = task.solver.advance(task.problem, run.point, run.state, task.lanes(running))
+    kkt, _ = task.coordinates.kkt(point.gradient)
+    steps_since_best = jnp.where(kkt < run.best_kkt, 0, run.steps_since_best + 1)
+    num_steps = run.num_steps + running.astype(jnp.int32)
+    # Below the square root of the dtype's precision, a gradient that does not shrink is rounding.
+    eps = float(jnp.finfo(kkt.dtype).eps)
+    at_floor = kkt <= eps**0.5
+    patience = jnp.where(kkt <= 100.0 * eps, 20, task.solver.patience)
+    return replace(
+        run,
+        point=point,
+        state=state,
+        best_kkt=jnp.minimum(kkt, run.best_kkt),
+        steps_since_best=steps_since_best,
+        status=_first(
+            (~running, run.status),
+            (~jnp.isfinite(kkt), Status.NONFINITE),
+            (kkt <= limits.tol, Status.CONVERGED),
+            (at_floor & (failed | (steps_since_best >= patience)), Status.STALLED),
+            (failed, Status.LINE_SEARCH_FAILED),
+            (num_steps >= limits.max_steps, Status.MAX_STEPS),
+        ),
+        num_steps=num_steps,
+        num_passes=run.num_passes + jnp.where(running, task.solver.passes(state), 0),
+    )
+
+
+@jax.jit
+def evaluate(task: Task, run: Run) -> Run:
+    """With the value at carried margins, which the steps themselves do not need."""
+    return replace(run, value=task.problem.value_at(run.point.w, run.point.z))
+
+
+@jax.jit
+def verify(task: Task, run: Run, limits: Limits) -> Run:
+    """Everything afresh from the weights alone: only this gradient may say CONVERGED."""
+    point = task.problem.point(run.point.w)
+    value = task.problem.value_at(point.w, point.z) if point.value is None else point.value
+    strict_kkt, kkt = task.coordinates.kkt(point.gradient)
+    ended = (run.status != int(Status.RUNNING)) & (run.status != int(Status.CONVERGED))
+    # Before a step is made there is no reason to be content with less than the strict measure.
+    converged = jnp.where(run.num_steps == 0, strict_kkt, kkt) <= limits.tol
+    status = _first(
+        (~(jnp.isfinite(kkt) & jnp.isfinite(value)), Status.NONFINITE),
+        (converged, Status.CONVERGED),
+        (ended, run.status),
+        (run.num_steps >= limits.max_steps, Status.MAX_STEPS),
+    )
+    return replace(
+        run,
+        point=point,
+        value=value,
+        initial_value=jnp.where(run.num_steps == 0, value, run.initial_value),
+        status=jnp.where(run.verified, run.status, status),
+        verified=status != int(Status.RUNNING),
+        num_passes=run.num_passes + jnp.where(run.verified, 0, 2),
+    )
+
+
+def _first(*cases: tuple[Array, Array | Status]) -> Array:
+    """The status of the first case that holds; RUNNING where none does."""
+    status = jnp.int32(Status.RUNNING)
+    for condition, outcome in reversed(cases):
+        status = jnp.where(condition, jnp.int32(outcome), status)
+    return status
+
+
+@partial(jax.jit, static_argnums=2)
+def report(task: Task, run: Run, restore: Callable[[Array], Any]) -> Solution:
+    problem, coordinates, point = task.problem, task.coordinates, run.point
+    unbounded = (
+        run.verified
+        & (run.status != int(Status.NONFINITE))
+        & problem.has_no_optimum(point.w, point.z, task.lanes(jnp.ones((), bool)))
+    )
+    return Solution(
+        params=restore(coordinates.to_user(point.w)),
+        value=run.value,
+        initial_value=run.initial_value,
+        kkt=coordinates.kkt(point.gradient)[1],
+        gap=problem.duality_gap(point, run.value),
+        status=jnp.where(unbounded, jnp.int32(Status.SEPARABLE), run.status),
+        num_steps=run.num_steps,
+        num_passes=run.num_passes + 2,
+    )
+
+
+def same(w: Array) -> Array:
+    return w

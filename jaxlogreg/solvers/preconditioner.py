@@ -1,0 +1,293 @@
+"""Preconditioners: what L-BFGS takes for the inverse Hessian before it has learned better.
+
+All act in standardised coordinates, where ``H ≈ c G + P``: ``G = Aᵀ diag(s) A`` with the curvature ``s``
+of the loss at some point, ``c`` how much more curved this lane is than ``s`` says, ``P`` the penalty's
+diagonal. They differ in what they invert, and in who shares it:
+
+================  ============================  ===================================================
+form              inverts                       used for
+================  ============================  ===================================================
+:class:`Diagonal`  ``1 + P`` (columns have       any number of weights
+                  variance 1)
+:class:`Inverse`   ``G + P``, ``(n, n)``          one binary fit with no more columns than rows
+:class:`Spectral`  ``c G + ρ P`` for every       lanes with their own penalties and curvatures, and
+                  ``(c, ρ)`` from one           the classes of a softmax
+                  decomposition
+:class:`Rows`      the same through the          more columns than rows
+                  ``(m, m)`` Gram
+================  ============================  ===================================================
+
+Where ``G`` is large it is computed in float32, and the first time from a part of the rows: a preconditioner
+needs no more, and what is reported never comes from here. Each form says whether it is ``sound``: where
+columns are so nearly collinear that float32 cannot tell, ``G`` is computed again in the precision of the data.
+"""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import jax
+import jax.numpy as jnp
+from jax import Array, lax
+from jax.tree_util import register_dataclass
+
+from ..lanes import Lanes
+from ..linear_maps import LinearMap, PerClass
+from ..linear_solve import ELIMINATION_MAX, inverse
+from ..problem import Point, Problem
+
+__all__ = ["Inverse", "Preconditioner", "Rows", "Spectral", "unit_diagonal"]
+
+# From here on (in multiplications) a Gram in float32 is worth the code for it.
+FLOAT32_MIN_WORK = 2**21
+# The first Gram takes one row of 8, but 16 rows a column: its eigenvalues are then within a factor of 2 or so.
+MAX_STRIDE = 8
+ROWS_A_COLUMN = 16
+# A Gram is sound while its rounding stays below this part of its smallest eigenvalue.
+SOUND = 0.1
+
+
+def base_of(linear_map: LinearMap) -> LinearMap:
+    """The map of one block of weights."""
+    return linear_map.base if isinstance(linear_map, PerClass) else linear_map
+
+
+def unit_diagonal(problem: Problem, w: Array) -> Array:
+    """The Hessian's diagonal where every column has variance one, relative to the loss's curvature."""
+    return 1.0 + problem.penalty.diagonal(w) / (problem.loss.curvature_bound or 1.0)
+
+
+@register_dataclass
+@dataclass(frozen=True)
+class Curvature:
+    """The loss's curvature at a point: pooled row weights that sum to one, and their share in each block."""
+
+    weights: Array  # (m,)
+    total: Array  # what they summed to
+    share: Array  # () or (K,): this lane's own total, over the pooled one
+
+
+def curvature_at(problem: Problem, point: Point, lanes: Lanes) -> Curvature:
+    own = problem.loss.curvature(point.z)
+    if own is None:
+        raise ValueError(
+            f"preconditioner='hessian' needs a loss over rows, and {type(problem.loss).__name__} is none; "
+            "use LBFGS() or Newton()"
+        )
+    # Stored before it is pooled: XLA on a CPU would compute it anew as it sums across the lanes, much slower.
+    own = lax.optimization_barrier(jnp.where(jnp.isfinite(own), own, 0.0))
+    pooled = lanes.mean(own if own.ndim == 1 else jnp.mean(own, axis=0))
+    total = jnp.sum(pooled)
+    safe = jnp.where(total > 0.0, total, 1.0)
+    share = jnp.clip(jnp.sum(own, axis=-1) / safe, 1e-4, 1e4)
+    return Curvature(pooled / safe, safe, jnp.where(total > 0.0, share, 1.0))
+
+
+@dataclass(frozen=True)
+class Effort:
+    """How a Gram is computed: from every ``stride``-th row, in a dtype."""
+
+    stride: int
+    dtype: jnp.dtype
+
+    def gram(self, linear_map: LinearMap, weights: Array) -> Array:
+        """The Gram of row weights that sum to one."""
+        if self.stride == 1:
+            return linear_map.gram(weights, self.dtype)
+        weights = weights[:: self.stride]
+        total = jnp.sum(weights)
+        H = linear_map.every(self.stride).gram(weights / jnp.where(total > 0.0, total, 1.0), self.dtype)
+        # Columns have variance one. One that is rare among the rows taken would look flat: it is not.
+        eye = jnp.eye(H.shape[0], dtype=H.dtype)
+        return H + eye * jnp.maximum(1.0 - jnp.sum(H * eye, axis=0), 0.0)[None]
+
+
+def efforts(problem: Problem, dtype: jnp.dtype) -> tuple[Effort | None, Effort, Effort | None]:
+    """How the first Gram of a fit is computed, how the next are, and how where that was not sound."""
+    m, n = base_of(problem.linear_map).shape
+    exact = Effort(1, jnp.dtype(dtype))
+    if m * n * n < FLOAT32_MIN_WORK:
+        return None, exact, None
+    stride = min(MAX_STRIDE, m // (ROWS_A_COLUMN * n))
+    single = jnp.dtype(jnp.float32)
+    return Effort(stride, single) if stride > 1 else None, Effort(1, single), None if dtype == single else exact
+
+
+def _is_sound(inverse_diagonal: Array, dtype: jnp.dtype) -> Array:
+    """Whether a Gram computed in ``dtype`` had digits enough, by the diagonal of its inverse (of unit diagonal)."""
+    rounding = float(jnp.finfo(dtype).eps) * inverse_diagonal.shape[0] ** 0.5
+    return jnp.all((inverse_diagonal > 0.0) & (inverse_diagonal * rounding < SOUND))  # False for NaN
+
+
+class Preconditioner:
+    """A pytree with ``empty`` and ``at`` (a point) to make one, ``sound`` and ``apply``."""
+
+    reads: ClassVar[int] = 0  # of the data, to apply it
+    sound: Array
+
+    def apply(self, problem: Problem, g: Array) -> Array:
+        """``H₀⁻¹ g``."""
+        raise NotImplementedError
+
+
+@register_dataclass
+@dataclass(frozen=True)
+class Inverse(Preconditioner):
+    """``(G + P)⁻¹`` itself, ``(n, n)``."""
+
+    matrix: Array
+    sound: Array
+
+    @classmethod
+    def empty(cls, problem: Problem, w: Array) -> "Inverse":
+        n = w.shape[0]
+        return cls(jnp.zeros((n, n), w.dtype), jnp.zeros((), bool))
+
+    @classmethod
+    def at(cls, problem: Problem, point: Point, lanes: Lanes, effort: Effort) -> "Inverse":
+        curvature = curvature_at(problem, point, lanes)
+        H = effort.gram(problem.linear_map, curvature.weights).astype(point.w.dtype)
+        eye = jnp.eye(H.shape[0], dtype=H.dtype)
+        H = H + eye * (problem.penalty.diagonal(point.w) / curvature.total)[None]
+        found = inverse(H)
+        sound = _is_sound(jnp.sum(found * eye, axis=0) * jnp.sum(H * eye, axis=0), effort.dtype)
+        return cls(found / curvature.total, sound)
+
+    def apply(self, problem: Problem, g: Array) -> Array:
+        return g @ self.matrix
+
+
+@register_dataclass
+@dataclass(frozen=True)
+class Spectral(Preconditioner):
+    """``(c G + ρ P)⁻¹`` for every ``c`` and ``ρ``: ``G + P`` and ``P`` diagonalised at once.
+
+    The basis ``T`` has ``Tᵀ (G + P) T = I`` and ``Tᵀ P T = diag(q)``, so that
+    ``(c G + ρ P)⁻¹ = T diag(1 / (c (1 - q) + ρ q)) Tᵀ``. The basis is common to the lanes (and to the blocks
+    of weights of a softmax), ``c`` and ``ρ`` are each one's own.
+    """
+
+    basis: Array  # (n, n)
+    spectrum: Array  # (n,)
+    share: Array  # c, () or (K,)
+    ratio: Array  # ρ, ()
+    total: Array  # ()
+    sound: Array
+
+    @classmethod
+    def empty(cls, problem: Problem, w: Array) -> "Spectral":
+        n, dtype = base_of(problem.linear_map).shape[1], efforts(problem, w.dtype)[1].dtype
+        zero = jnp.zeros((), w.dtype)
+        share = jnp.zeros((w.shape[0] // n,), w.dtype) if isinstance(problem.linear_map, PerClass) else zero
+        no = jnp.zeros((), bool)
+        return cls(jnp.zeros((n, n), dtype), jnp.zeros((n,), dtype), share, zero, zero, no)
+
+    @classmethod
+    def at(cls, problem: Problem, point: Point, lanes: Lanes, effort: Effort) -> "Spectral":
+        curvature = curvature_at(problem, point, lanes)
+        base = base_of(problem.linear_map)
+        n, dtype = base.shape[1], effort.dtype
+        penalty, ratio = pooled_penalty(problem, point.w, n, lanes)
+        penalty = (penalty / curvature.total).astype(dtype)
+        eye = jnp.eye(n, dtype=dtype)
+        H = effort.gram(base, curvature.weights) + eye * penalty[None]
+        scale = lax.rsqrt(jnp.maximum(jnp.sum(H * eye, axis=0), jnp.finfo(dtype).tiny))
+        jitter = 4.0 * n * float(jnp.finfo(dtype).eps)
+        factor = jnp.linalg.cholesky(H * scale[:, None] * scale[None] + jitter * eye)
+        half = jax.scipy.linalg.solve_triangular(factor, eye * (scale * jnp.sqrt(penalty))[None], lower=True)
+        spectrum, vectors = jnp.linalg.eigh(half @ half.T)
+        basis = jax.scipy.linalg.solve_triangular(factor, vectors, lower=True, trans=1)
+        sound = _is_sound(jnp.sum(basis * basis, axis=1), dtype)
+        finite = jnp.all(jnp.isfinite(basis)) & jnp.all(jnp.isfinite(spectrum))
+        basis = jnp.where(finite, scale[:, None] * basis, eye)
+        spectrum = jnp.where(finite, jnp.clip(spectrum, 0.0, 1.0), 0.5)
+        stored = efforts(problem, point.w.dtype)[1].dtype
+        share = curvature.share
+        return cls(basis.astype(stored), spectrum.astype(stored), share, ratio, curvature.total, sound)
+
+    def apply(self, problem: Problem, g: Array) -> Array:
+        dtype = self.basis.dtype
+        blocks = g.reshape(*self.share.shape, -1).astype(dtype)
+        share, ratio = self.share.astype(dtype)[..., None], self.ratio.astype(dtype)
+        spectrum = self.spectrum.reshape((1,) * self.share.ndim + (-1,))
+        size = jnp.maximum(share * (1.0 - spectrum) + ratio * spectrum, float(jnp.finfo(dtype).eps))
+        turned = jnp.matmul(blocks, self.basis) / size
+        return jnp.matmul(turned, self.basis.T).astype(g.dtype).reshape(-1) / self.total
+
+
+def pooled_penalty(problem: Problem, w: Array, n: int, lanes: Lanes) -> tuple[Array, Array]:
+    """The penalty's diagonal for one block of weights, pooled over the lanes, and this lane's over it."""
+    own = jnp.mean(problem.penalty.diagonal(w).reshape(-1, n), axis=0)
+    pooled = lanes.mean(own)
+    total = jnp.sum(pooled)
+    ratio = jnp.sum(own) / jnp.where(total > 0.0, total, 1.0)
+    return pooled, jnp.where(total > 0.0, ratio, 1.0)
+
+
+@register_dataclass
+@dataclass(frozen=True)
+class Rows(Preconditioner):
+    """``(c G + ρ D)⁻¹`` through the row space, by Woodbury's identity; for more columns than rows.
+
+    With ``B = diag(√s) A`` and ``B D⁻¹ Bᵀ = U diag(k) Uᵀ``, ``(m, m)``:
+    ``(c G + ρ D)⁻¹ = (D⁻¹ - D⁻¹ Bᵀ U diag(c / (ρ + c k)) Uᵀ B D⁻¹) / ρ``. Applying it reads the data twice.
+    ``D`` is the penalty's diagonal, and a small part of the curvature where a weight is free.
+    """
+
+    root: Array  # √s, (m,)
+    vectors: Array  # U, (m, m)
+    spectrum: Array  # k, (m,)
+    diagonal: Array  # D, (n,)
+    share: Array
+    ratio: Array
+    total: Array
+    sound: Array
+
+    reads: ClassVar[int] = 2
+    FREE: ClassVar[float] = 1e-3  # of the curvature, where nothing is penalised
+
+    @classmethod
+    def empty(cls, problem: Problem, w: Array) -> "Rows":
+        m, n = base_of(problem.linear_map).shape
+        zero = jnp.zeros((), w.dtype)
+        share = jnp.zeros((w.shape[0] // n,), w.dtype) if isinstance(problem.linear_map, PerClass) else zero
+        rows, square = jnp.zeros((m,), w.dtype), jnp.zeros((m, m), w.dtype)
+        no = jnp.zeros((), bool)
+        return cls(rows, square, rows, jnp.zeros((n,), w.dtype), share, zero, zero, no)
+
+    @classmethod
+    def at(cls, problem: Problem, point: Point, lanes: Lanes, effort: Effort) -> "Rows":
+        curvature = curvature_at(problem, point, lanes)
+        base = base_of(problem.linear_map)
+        m, n = base.shape
+        penalty, ratio = pooled_penalty(problem, point.w, n, lanes)
+        diagonal = penalty / curvature.total
+        diagonal = jnp.where(diagonal > 0.0, diagonal, cls.FREE)
+        root = jnp.sqrt(curvature.weights)
+        # B = diag(√s) A, made from the rows: here n > m, and A is small.
+        half = root[:, None] * base.rows(0, m) * lax.rsqrt(diagonal)[None]
+        spectrum, vectors = jnp.linalg.eigh(half @ half.T)
+        sound = jnp.all(jnp.isfinite(vectors)) & jnp.all(jnp.isfinite(spectrum))
+        vectors = jnp.where(sound, vectors, 0.0)
+        spectrum = jnp.where(sound, jnp.maximum(spectrum, 0.0), 0.0)
+        return cls(root, vectors, spectrum, diagonal, curvature.share, ratio, curvature.total, jnp.ones((), bool))
+
+    def apply(self, problem: Problem, g: Array) -> Array:
+        base = base_of(problem.linear_map)
+        blocks = g.reshape(*self.share.shape, -1) / _as_row(self.diagonal, self.share)
+        share, ratio = self.share[..., None], self.ratio
+        root, spectrum = _as_row(self.root, self.share), _as_row(self.spectrum, self.share)
+        turned = jnp.matmul(root * base.mv(blocks), self.vectors) * (share / (ratio + share * spectrum))
+        back = base.rmv(root * jnp.matmul(turned, self.vectors.T)) / _as_row(self.diagonal, self.share)
+        return ((blocks - back) / (ratio * self.total)).reshape(-1)
+
+
+def _as_row(x: Array, like: Array) -> Array:
+    return x.reshape((1,) * like.ndim + (-1,))
+
+
+def form_for(problem: Problem, lanes: Lanes) -> type[Inverse] | type[Spectral] | type[Rows]:
+    """The form for a problem's shape."""
+    m, n = base_of(problem.linear_map).shape
+    if n > m and n > ELIMINATION_MAX:
+        return Rows
+    return Spectral if lanes.share or isinstance(problem.linear_map, PerClass) else Inverse

@@ -1,0 +1,170 @@
+"""A whole fit as one traceable function, alone or in a batch, with derivatives.
+
+``jax.vmap`` of :func:`solve` runs lanes that share the data together, so that what is computed from the
+data (a preconditioner) is computed once, and as many lanes at a time as fit in the cache or in memory. Lanes
+that differ in their penalty alone are a path: they run in blocks of neighbours, each block started from
+the last solution of the one before.
+"""
+
+from dataclasses import replace
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array, lax
+from jax.custom_batching import custom_vmap
+
+from ..implicit import solution_tangent
+from ..lanes import Lanes
+from ..penalties import L2
+from ..problem import Problem
+from ..solution import Solution, Status
+from .loop import Limits, Solver, prepare, run_task, same
+
+__all__ = ["solve", "with_derivatives"]
+
+AXIS = "lanes"
+# Numbers in one array of lanes x rows, and the lanes that make a matrix product worth its while. Memory is
+# what counts on a GPU, the cache on a CPU.
+BATCH_NUMBERS = {"cpu": 2**18}
+BATCH_NUMBERS_ELSEWHERE = 2**28
+MIN_LANES = 10
+PATH_NUMBERS = 2**23
+SHARE_MIN_COLUMNS = 128
+
+
+@jax.custom_jvp
+def solve(solver: Solver, problem: Problem, init: Array, limits: Limits) -> Solution:
+    """The whole of a fit, traceable: flat weights in, a :class:`Solution` with flat weights out."""
+    return _search(solver, problem, init, limits)
+
+
+@solve.defjvp
+def _solve_jvp(primals: tuple[Any, ...], tangents: tuple[Any, ...]) -> tuple[Solution, Solution]:
+    solution = solve(*primals)
+    return solution, _tangent(primals[1], tangents[1], solution)
+
+
+@jax.custom_jvp
+def with_derivatives(problem: Problem, solution: Solution) -> Solution:
+    """A solution found without derivatives (flat weights), with those of the problem it solves."""
+    return solution
+
+
+@with_derivatives.defjvp
+def _with_derivatives_jvp(primals: tuple[Any, ...], tangents: tuple[Any, ...]) -> tuple[Solution, Solution]:
+    return primals[1], _tangent(primals[0], tangents[0], primals[1])
+
+
+def _tangent(problem: Problem, tangent: Problem, solution: Solution) -> Solution:
+    dw, dvalue = solution_tangent(problem, tangent, solution.params)
+    # Separated data have no minimiser, and so no derivative of one; as a factor, in reverse mode too.
+    dw = dw * jnp.where(solution.status == int(Status.SEPARABLE), jnp.nan, 1.0).astype(dw.dtype)
+    return replace(jax.tree.map(_zero_tangent, solution), params=dw, value=dvalue)
+
+
+def _zero_tangent(x: Array) -> Array | np.ndarray:
+    return jnp.zeros_like(x) if jnp.issubdtype(x.dtype, jnp.floating) else np.zeros(x.shape, jax.dtypes.float0)
+
+
+@custom_vmap
+def _search(solver: Solver, problem: Problem, init: Array, limits: Limits) -> Solution:
+    return run_task(prepare(solver, problem, init), init, limits, same)
+
+
+@_search.def_vmap
+def _search_lanes(axis_size: int, in_batched: Any, *args: Any) -> tuple[Solution, Any]:
+    solver, problem, _, limits = args
+    shape = jax.tree.map(
+        lambda x, batched: jax.ShapeDtypeStruct(x.shape[1:] if batched else x.shape, x.dtype), problem, in_batched[1]
+    ).linear_map.shape
+    # A path starts from elsewhere than its fits alone; a method that is defined by its steps does not.
+    path = _is_path(in_batched) and solver.standardizes
+    size = min(axis_size, limits.batch_size or _lanes_at_a_time(*shape, path=path))
+    if path:
+        solution = _path(axis_size, size, *args)
+    else:
+        solution = _batches(axis_size, size, shape[1] > SHARE_MIN_COLUMNS, in_batched, args)
+    return solution, jax.tree.map(lambda _: True, solution)
+
+
+def _lanes_at_a_time(rows: int, columns: int, path: bool) -> int:
+    if path:
+        # More columns make a preconditioner dearer, and sharing it among more penalties worth its while.
+        return max(MIN_LANES, min(columns // 8, PATH_NUMBERS // rows))
+    numbers = BATCH_NUMBERS.get(jax.default_backend(), BATCH_NUMBERS_ELSEWHERE)
+    return max(MIN_LANES, numbers // rows)
+
+
+def _is_path(in_batched: Any) -> bool:
+    """Whether the strength of the penalty is all that lanes differ in."""
+    penalty = in_batched[1].penalty
+    return isinstance(penalty, L2) and bool(penalty.strength) and sum(jax.tree.leaves(in_batched)) == 1
+
+
+def _batches(axis_size: int, size: int, many_columns: bool, in_batched: Any, args: Any) -> Solution:
+    """Any lanes, ``size`` at a time, together if they share the data."""
+    leaves, tree = jax.tree.flatten(args)
+    flags = jax.tree.leaves(in_batched)
+    problem = in_batched[1]
+    shares_data = not any(jax.tree.leaves(problem.linear_map))
+    # Fits to other labels bend elsewhere; then a lane's own is better, unless it costs too much.
+    labels = any(jax.tree.leaves(getattr(problem.loss, "y", False)))
+    share = shares_data and (many_columns or not labels)
+
+    def run(lane_leaves: list[Array], count: int) -> Solution:
+        def lane(lane_leaves: list[Array]) -> Solution:
+            own = iter(lane_leaves)
+            solver, problem, init, limits = jax.tree.unflatten(
+                tree, [next(own) if flag else leaf for flag, leaf in zip(flags, leaves, strict=True)]
+            )
+            lanes = Lanes(jnp.ones((), bool), AXIS, count, share)
+            return run_task(prepare(solver, problem, init, lanes), init, limits, same)
+
+        return jax.vmap(lane, axis_name=AXIS, axis_size=count)(lane_leaves)
+
+    batched = [leaf for flag, leaf in zip(flags, leaves, strict=True) if flag]
+    if size >= axis_size:
+        return run(batched, axis_size)
+    index = _blocks(axis_size, size)
+    solution = lax.map(lambda lanes: run([leaf[lanes] for leaf in batched], index.shape[1]), index)
+    return jax.tree.map(lambda x: x.reshape(-1, *x.shape[2:])[:axis_size], solution)
+
+
+def _path(axis_size: int, size: int, solver: Solver, problem: Problem, init: Array, limits: Limits) -> Solution:
+    """Penalties in descending order, in blocks, each started from the last solution of the one before."""
+    penalty = problem.penalty
+    assert isinstance(penalty, L2)
+    strength = penalty.strength
+    order = jnp.argsort(-strength)
+    index = order[_blocks(axis_size, size)]
+
+    def with_strength(problem: Problem, strength: Array) -> Problem:
+        penalty = problem.penalty
+        assert isinstance(penalty, L2)
+        return replace(problem, penalty=replace(penalty, strength=strength))
+
+    task = prepare(solver, with_strength(problem, strength[0]), init)
+
+    def block(start: Array, lanes: Array) -> tuple[Array, Solution]:
+        def lane(strength: Array) -> Solution:
+            own = replace(
+                task, problem=with_strength(task.problem, strength), axis=AXIS, size=lanes.shape[0], share=True
+            )
+            return run_task(own, start, limits, same)
+
+        solution = jax.vmap(lane, axis_name=AXIS)(strength[lanes])
+        last = solution.params[-1]
+        return jnp.where(jnp.all(jnp.isfinite(last)), last, start), solution
+
+    _, solution = lax.scan(block, init, index)
+    position = jnp.argsort(order)
+    return jax.tree.map(lambda x: x.reshape(-1, *x.shape[2:])[position], solution)
+
+
+def _blocks(axis_size: int, size: int) -> np.ndarray:
+    """Lanes ``0 .. axis_size - 1`` in rows of ``size``; the last lane fills the last row."""
+    count = -(-axis_size // size)
+    size = -(-axis_size // count)  # rows as even as can be
+    return np.minimum(np.arange(count * size), axis_size - 1).reshape(count, size)
