@@ -22,7 +22,6 @@ EXACT = lax.Precision.HIGHEST
 
 BLOCK_SIZE = 2**18  # numbers to a block of rows: what stays in the cache of a core
 MIN_BLOCK_ROWS = 2048
-ROUNDING = 8.0  # a deviation of so many units of rounding of the mean is none
 COLUMN_SUM_MIN_ROWS = 2**15  # float64: from here on, a sum down the columns beats the product
 
 
@@ -137,22 +136,25 @@ def _grams(matrix: Rows, s: Array) -> Array:
 gram = _with_forms(_gram_by_blocks, _gram_by_blocks, _grams)
 
 
+def _centre(matrix: Rows) -> Array:
+    """A point among the data: sums about it keep the digits of a column far from zero.
+
+    The median of three rows, lest one odd row be it. Weights stay out of it: lanes share the centre.
+    """
+    first, middle, last = (matrix.rows(i, 1)[0] for i in (0, matrix.shape[0] // 2, matrix.shape[0] - 1))
+    return jnp.maximum(jnp.minimum(first, middle), jnp.minimum(jnp.maximum(first, middle), last))
+
+
 def _moments(matrix: Rows, s: Array) -> tuple[Array, Array]:
     """In two passes: the mean, then the squares about it."""
-    X = matrix.rows(0, matrix.shape[0])
-    mean = _column_sums(X, s)
+    X, centre = matrix.rows(0, matrix.shape[0]), _centre(matrix)
+    mean = centre + jnp.sum(s[:, None] * (X - centre[None, :]), axis=0)
     # The root is inside the square so that the two sums share no factor as long as X: XLA would store it.
-    variance = jnp.sum(jnp.square(jnp.sqrt(s)[:, None] * (X - mean[None, :])), axis=0)
-    # The mean of a constant column is that constant exactly: centred, it is zero and not rounding.
-    constant = variance <= (ROUNDING * float(jnp.finfo(s.dtype).eps) * mean) ** 2
-    return jnp.where(constant, X[0], mean), jnp.where(constant, 0.0, variance)
+    return mean, jnp.sum(jnp.square(jnp.sqrt(s)[:, None] * (X - mean[None, :])), axis=0)
 
 
 def _moments_by_blocks(matrix: Rows, s: Array) -> tuple[Array, Array]:
-    # Sums are taken about a point among the data, so that a column far from zero keeps its digits: the
-    # median of three rows, lest one odd row be it. Weights stay out of it: lanes share the centre.
-    first, middle, last = (matrix.rows(i, 1)[0] for i in (0, matrix.shape[0] // 2, matrix.shape[0] - 1))
-    centre = jnp.maximum(jnp.minimum(first, middle), jnp.minimum(jnp.maximum(first, middle), last))
+    centre = _centre(matrix)
 
     def term(rows: Array, s: Array) -> Array:
         deviation = rows - centre[None, :]

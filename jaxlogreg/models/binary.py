@@ -69,10 +69,12 @@ def fit(
     penalised, and nothing is unless asked. (scikit-learn's ``C`` is ``1 / (m l2)``.)
 
     Works under ``jit``, ``vmap`` (over any argument: a sweep, a batch) and ``grad`` (through the
-    optimality conditions, see the result).
+    optimality conditions, see the result). Lanes of a ``vmap`` that share ``X`` share what is computed from it;
+    those that differ in ``l2`` alone run as :func:`fit_path` does.
 
     Args:
-        X: features, ``(m, n)``, in any units. Its dtype (float32 or float64) is that of the fit.
+        X: features, ``(m, n)``, in any units, or :class:`Columns` that fits share in part. Its dtype (float32 or
+            float64) is that of the fit.
         y: labels 0 or 1, ``(m,)``.
         l2: ridge strength λ, at least 0.
         sample_weight: ``s``, ``(m,)``, at least 0; a weight of 2 equals the row twice.
@@ -82,7 +84,7 @@ def fit(
         standardize: penalise the coefficients of columns scaled to unit (weighted, over m) standard
             deviation. Coefficients are reported for the columns as given either way.
         init: where to start: another solution's ``params``; zeros when None.
-        solver: chosen by shape when None: ``LBFGS(preconditioner="hessian")`` up to 512 weights,
+        solver: chosen by shape when None: ``LBFGS(preconditioner="hessian")`` up to 4096 weights,
             ``LBFGS()`` beyond.
         tol: the KKT residual to reach, ``max |∂F/∂wⱼ| / rms(xⱼ)``; free of units. By default 1e-11
             in float64 and 1e-6 in float32.

@@ -43,7 +43,7 @@ FLOAT32_MIN_WORK = 2**21
 MAX_STRIDE = 8
 ROWS_A_COLUMN = 16
 # A Gram is sound while its rounding stays below this part of its smallest eigenvalue.
-SOUND = 0.1
+SOUND = 0.25
 
 
 def base_of(linear_map: LinearMap) -> LinearMap:
@@ -114,8 +114,13 @@ def efforts(problem: Problem, dtype: jnp.dtype) -> tuple[Effort | None, Effort, 
 
 def _is_sound(inverse_diagonal: Array, dtype: jnp.dtype) -> Array:
     """Whether a Gram computed in ``dtype`` had digits enough, by the diagonal of its inverse (of unit diagonal)."""
-    rounding = float(jnp.finfo(dtype).eps) * inverse_diagonal.shape[0] ** 0.5
+    rounding = _rounding(inverse_diagonal.shape[0], dtype)
     return jnp.all((inverse_diagonal > 0.0) & (inverse_diagonal * rounding < SOUND))  # False for NaN
+
+
+def _rounding(n: int, dtype: jnp.dtype) -> float:
+    """Of an ``(n, n)`` Gram of unit diagonal; added to it, that Cholesky may go through."""
+    return 4.0 * float(jnp.finfo(dtype).eps) * n**0.5
 
 
 class Preconditioner:
@@ -191,8 +196,7 @@ class Spectral(Preconditioner):
         eye = jnp.eye(n, dtype=dtype)
         H = effort.gram(base, curvature.weights) + eye * penalty[None]
         scale = lax.rsqrt(jnp.maximum(jnp.sum(H * eye, axis=0), jnp.finfo(dtype).tiny))
-        jitter = 4.0 * n * float(jnp.finfo(dtype).eps)
-        factor = jnp.linalg.cholesky(H * scale[:, None] * scale[None] + jitter * eye)
+        factor = jnp.linalg.cholesky(H * scale[:, None] * scale[None] + _rounding(n, dtype) * eye)
         half = jax.scipy.linalg.solve_triangular(factor, eye * (scale * jnp.sqrt(penalty))[None], lower=True)
         spectrum, vectors = jnp.linalg.eigh(half @ half.T)
         basis = jax.scipy.linalg.solve_triangular(factor, vectors, lower=True, trans=1)
