@@ -42,12 +42,17 @@ class Lanes:
         return count if self.axis is None else lax.pmax(count, self.axis)
 
     def mean(self, x: Array) -> Array:
-        """The mean over the active lanes; over all where none is. Without sharing, this lane's own."""
+        """The mean over the active lanes where ``x`` is finite; over all such where none of them is active.
+
+        Without sharing, this lane's own.
+        """
         if self.axis is None or not self.share:
             return x
-        weight = self.active.astype(x.dtype)
-        weight = jnp.where(lax.pmax(weight, self.axis) > 0.0, weight, 1.0)
-        return lax.psum(jnp.where(weight > 0.0, x, 0.0), self.axis) / lax.psum(weight, self.axis)
+        finite = jnp.all(jnp.isfinite(x))
+        counts = finite & self.active
+        counts = jnp.where(lax.pmax(counts.astype(jnp.int32), self.axis) > 0, counts, finite)
+        total = lax.psum(counts.astype(x.dtype), self.axis)
+        return lax.psum(jnp.where(counts, x, 0.0), self.axis) / jnp.maximum(total, 1.0)
 
 
 def alone() -> Lanes:

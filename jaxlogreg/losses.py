@@ -11,6 +11,7 @@ same losses as functions of the margins alone (``L`` in ``F(w) = L(A w) + R(w)``
 labels, weights and offsets as data, and that the solvers evaluate along carried margins.
 """
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import ClassVar
@@ -41,6 +42,8 @@ __all__ = [
     "softmax_cross_entropy",
     "softmax_cross_entropy_gradient",
 ]
+
+LOG_2 = math.log(2.0)
 
 
 def sigmoid(z: ArrayLike) -> Array:
@@ -161,11 +164,13 @@ class MarginLoss:
 
     A subclass gives ``value``, ``residual`` (``∂L/∂z``, the shape of ``z``) and ``hessian``. What it
     knows of itself it says in the class attributes: ``convex`` frees the line search from values,
-    ``curvature_bound`` (of ``∂²L/∂z²`` for unit weights) gives gradient descent its safe step.
+    ``curvature_bound`` (of ``∂²L/∂z²`` for unit weights) gives gradient descent its safe step, ``has_dual``
+    says that the residual is a feasible point of a known dual.
     """
 
     convex: ClassVar[bool] = False
     curvature_bound: ClassVar[float | None] = None
+    has_dual: ClassVar[bool] = False
 
     def value(self, z: Array) -> Array:
         raise NotImplementedError
@@ -193,12 +198,13 @@ class MarginLoss:
         """Whether margins in the direction ``z`` classify every row rightly, and strictly."""
         return jnp.zeros((), bool)
 
-    def dual(self, z: Array, balanced: bool) -> tuple[Array, Array] | None:
-        """A dual feasible ``u`` near the residual at ``z``, and ``-L*(u)``; None where no conjugate is known.
+    def balance(self, z: Array) -> tuple[Array, Array]:
+        """From the residual at ``z`` to a dual feasible ``u`` that sums to zero, as a free intercept demands.
 
-        With ``balanced``, ``u`` sums to zero over the rows, which a free intercept demands.
+        Returns ``u - L'(z)``, and a bound on ``L(z) + L*(u) - uᵀz``, which is zero where ``u`` is the residual. Only
+        where ``has_dual``.
         """
-        return None
+        raise NotImplementedError
 
 
 def _with_offset(z: Array, offset: Array | None) -> Array:
@@ -215,11 +221,6 @@ def _mixture(means: Array, target: Array) -> tuple[Array, Array]:
     keep = 1.0 - jnp.max(jnp.maximum(1.0 - target / jnp.maximum(means, tiny), 0.0))
     # θ q = target - (1 - θ) means, without dividing by a θ that may vanish.
     return keep, jnp.maximum(target - keep * means, 0.0)
-
-
-def _entropy(p: Array) -> Array:
-    """``-p log p``, zero at zero."""
-    return -p * jnp.log(jnp.maximum(p, float(jnp.finfo(p.dtype).tiny)))
 
 
 @register_dataclass
@@ -241,6 +242,7 @@ class BinaryCrossEntropy(MarginLoss):
 
     convex: ClassVar[bool] = True
     curvature_bound: ClassVar[float | None] = 0.25
+    has_dual: ClassVar[bool] = True
 
     @classmethod
     def create(
@@ -268,20 +270,23 @@ class BinaryCrossEntropy(MarginLoss):
         rightly = jnp.where(z > 0.0, self.y == 1.0, (z < 0.0) & (self.y == 0.0))
         return jnp.all(rightly | (self.weight == 0.0))
 
-    def dual(self, z: Array, balanced: bool) -> tuple[Array, Array]:
-        p, q = sigmoid(_with_offset(z, self.offset)), sigmoid(-_with_offset(z, self.offset))
-        if balanced:
-            # First where a step of the intercept would move p, as that costs least; then what is left is mixed in.
-            rate, pull = jnp.sum(self.weight * self.y), jnp.sum(self.weight * (self.y - p))
-            curvature = jnp.sum(self.weight * p * q)
-            step = jnp.clip(pull / jnp.where(curvature > 0.0, curvature, 1.0), -1.0, 1.0)
-            mean = rate - pull + step * curvature
-            means, target = jnp.stack([1.0 - mean, mean]), jnp.stack([1.0 - rate, rate])
-            keep, (shift_q, shift_p) = _mixture(means, target)
-            p, q = keep * (p + step * p * q) + shift_p, keep * (q - step * p * q) + shift_q
-        u = self.weight * (p - self.y)
-        value = jnp.sum(self.weight * (_entropy(p) + _entropy(q)))
-        return u, value if self.offset is None else value + jnp.sum(u * self.offset)
+    def balance(self, z: Array) -> tuple[Array, Array]:
+        # First where a step of the intercept would move p, as that costs least; then what is left is mixed in.
+        # With p' = p + δ the slack is the relative entropy of p' to p, which is at most δ²/(p q).
+        z = _with_offset(z, self.offset)
+        p, q = sigmoid(z), sigmoid(-z)
+        mean, pull = jnp.sum(self.weight * p), jnp.sum(self.weight * (self.y - p))
+        curvature = jnp.sum(self.weight * p * q)
+        step = jnp.clip(pull / jnp.where(curvature > 0.0, curvature, 1.0), -1.0, 1.0)
+        left, mean = pull - step * curvature, mean + step * curvature
+        # Mixed with q = 0 or 1 for all rows; its own slack is that of a certain answer, log(1 + exp(±z)).
+        tiny = float(jnp.finfo(mean.dtype).tiny)
+        up = jnp.maximum(left, 0.0) / jnp.maximum(1.0 - mean, tiny)
+        down = jnp.maximum(-left, 0.0) / jnp.maximum(mean, tiny)
+        mixed, certain = up + down, jnp.where(left > 0.0, -z, z)
+        move = (1.0 - mixed) * step * p * q + up * q - down * p
+        slack = step * step * curvature + mixed * jnp.sum(self.weight * (jnp.maximum(certain, 0.0) + LOG_2))
+        return self.weight * move, slack
 
 
 @register_dataclass
@@ -301,6 +306,7 @@ class SoftmaxCrossEntropy(MarginLoss):
 
     convex: ClassVar[bool] = True
     curvature_bound: ClassVar[float | None] = 0.5  # Böhning (1992): diag(p) - ppᵀ <= I/2
+    has_dual: ClassVar[bool] = True
 
     @classmethod
     def create(
@@ -348,20 +354,21 @@ class SoftmaxCrossEntropy(MarginLoss):
         one_class = jnp.max(self.targets, axis=0) == 1.0
         return jnp.all((one_class & (own > other)) | (self.weight == 0.0))
 
-    def dual(self, z: Array, balanced: bool) -> tuple[Array, Array]:
-        p = jax.nn.softmax(_with_offset(z, self.offset), axis=0)
-        if balanced:
-            # First where a step of the intercepts would move p, as that costs least; then what is left is mixed in.
-            target = jnp.sum(self.weight[None] * self.targets, axis=1)
-            means, eye = jnp.sum(self.weight[None] * p, axis=1), jnp.eye(p.shape[0], dtype=p.dtype)
-            curvature = eye * means[None] - jnp.matmul(self.weight[None] * p, p.T, precision=EXACT)
-            step = jnp.clip(solve_convex(curvature, target - means), -0.5, 0.5)
-            p = p * (1.0 + (step[:, None] - jnp.sum(step[:, None] * p, axis=0)[None]))
-            keep, shift = _mixture(jnp.sum(self.weight[None] * p, axis=1), target)
-            p = keep * p + shift[:, None]
-        u = self.weight[None] * (p - self.targets)
-        value = jnp.sum(self.weight * jnp.sum(_entropy(p), axis=0))
-        return u, value if self.offset is None else value + jnp.sum(u * self.offset)
+    def balance(self, z: Array) -> tuple[Array, Array]:
+        # As for two classes: first a step of the intercepts, then a mixture.
+        z = _with_offset(z, self.offset)
+        p = jax.nn.softmax(z, axis=0)
+        target = jnp.sum(self.weight[None] * self.targets, axis=1)
+        means, eye = jnp.sum(self.weight[None] * p, axis=1), jnp.eye(p.shape[0], dtype=p.dtype)
+        curvature = eye * means[None] - jnp.matmul(self.weight[None] * p, p.T, precision=EXACT)
+        pull = jnp.sum(self.weight[None] * (self.targets - p), axis=1)
+        step = jnp.clip(solve_convex(curvature, pull), -0.5, 0.5)
+        move = p * (step[:, None] - jnp.sum(step[:, None] * p, axis=0)[None])
+        keep, shift = _mixture(jnp.sum(self.weight[None] * (p + move), axis=1), target)
+        # The slack of the mixture's own distribution: that of certain answers, at most.
+        certain = jax.nn.logsumexp(z, axis=0)[None] - z
+        slack = jnp.vdot(step, curvature @ step) + jnp.sum(shift * jnp.sum(self.weight[None] * certain, axis=1))
+        return self.weight[None] * (keep * move + (keep - 1.0) * p + shift[:, None]), slack
 
 
 @register_dataclass

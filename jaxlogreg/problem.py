@@ -107,23 +107,25 @@ class Problem:
         margins, _ = lax.while_loop(lambda carry: carry[1], read, (unread, (lanes or alone()).any(mixed)))
         return self.loss.separates(jnp.where(jnp.all(free), z, margins))
 
-    def duality_gap(self, point: Point, value: Array) -> Array:
+    def duality_gap(self, point: Point) -> Array:
         """``F(w)`` minus the value of a dual point near it: a bound on ``F(w) - min F``.
 
-        The dual of ``min L(A w) + λ/2 Σ dⱼ wⱼ²`` is ``max -L*(u) - Σ (Aᵀu)ⱼ² / (2 λ dⱼ)``. ``u`` is the
-        residual, moved to sum to zero if there is an intercept, as that asks. Any other unpenalised
-        weight would ask for ``(Aᵀu)ⱼ = 0`` exactly; then, or where no dual is known, it is ``inf``.
+        The dual of ``min L(A w) + ½ Σ Pⱼ wⱼ²`` is ``max -L*(u) - Σ (Aᵀu)ⱼ² / (2 Pⱼ)``. At the residual
+        ``u = L'(z)`` the two differ by ``Σ (∂F/∂wⱼ)² / (2 Pⱼ)``, which loses no digits. A free intercept asks that
+        ``u`` sum to zero, so it is moved there. Any other unpenalised weight would ask for ``(Aᵀu)ⱼ = 0``
+        exactly; then, or where no dual is known, the gap is ``inf``.
         """
-        intercept = self.linear_map.intercept_mask()
-        dual = self.loss.dual(point.z, bool(intercept.any()))
-        if dual is None:
+        if not self.loss.has_dual:
             return jnp.full((), jnp.inf, point.w.dtype)
-        u, dual_value = dual
-        slope, curvature = self.linear_map.rmv(u), self.penalty.diagonal(point.w)
+        intercept, curvature = self.linear_map.intercept_mask(), self.penalty.diagonal(point.w)
+        slope, slack = point.gradient, jnp.zeros((), point.w.dtype)
+        if intercept.any():
+            move, slack = self.loss.balance(point.z)
+            slope = slope + self.linear_map.rmv(move)
         penalised = curvature > 0.0
         unpenalised_term = jnp.where(intercept, 0.0, jnp.inf).astype(slope.dtype)
         term = jnp.where(penalised, slope * slope / jnp.where(penalised, 2.0 * curvature, 1.0), unpenalised_term)
-        return jnp.maximum(value - (dual_value - jnp.sum(term)), 0.0)
+        return slack + jnp.sum(term)
 
 
 def _diagonal_matrix(diagonal: Array) -> Array:

@@ -17,6 +17,13 @@ DATA = Path(__file__).parent / "data"
 X64 = jax.config.read("jax_enable_x64")
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _forget_compiled_programs():
+    """Each program holds memory maps, and a process may have some 65000 of them: a whole run has more."""
+    yield
+    jax.clear_caches()
+
+
 @pytest.fixture(scope="session")
 def dtype() -> np.dtype:
     """The float dtype of this run."""

@@ -87,7 +87,7 @@ def random_weights(problem, count=1, scale=1.0):
 def value_and_gap(problem, w):
     def one(w):
         value = problem.value(w)
-        return value, problem.duality_gap(problem.point(w), value)
+        return value, problem.duality_gap(problem.point(w))
 
     return jax.vmap(one)(w)
 

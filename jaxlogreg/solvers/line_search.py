@@ -48,8 +48,10 @@ def search(problem: Problem, point: Point, direction: Array, lanes: Lanes) -> tu
     rounding hides that it does) the point is returned as it was, with False; so is that of a lane that is
     not active. A lane that has found its step repeats that trial while others search on.
     """
-    step_margins = problem.linear_map.mv(direction)
     slope_at_0 = jnp.vdot(point.gradient, direction)
+    # No step along a direction that is not finite: not even 0 times it.
+    direction = jnp.where(jnp.isfinite(slope_at_0), direction, 0.0)
+    step_margins = problem.linear_map.mv(direction)
     dtype = point.w.dtype
     # Near the optimum values agree to their last digits, and only slopes can tell (Hager & Zhang 2005).
     slack = 0.0 if point.value is None else 8.0 * float(jnp.finfo(dtype).eps) * jnp.abs(point.value)

@@ -249,7 +249,7 @@ def report(task: Task, run: Run, restore: Callable[[Array], Any]) -> Solution:
         value=run.value,
         initial_value=run.initial_value,
         kkt=coordinates.kkt(point.gradient)[1],
-        gap=problem.duality_gap(point, run.value),
+        gap=problem.duality_gap(point),
         status=jnp.where(unbounded, jnp.int32(Status.SEPARABLE), run.status),
         num_steps=run.num_steps,
         num_passes=run.num_passes + 2,

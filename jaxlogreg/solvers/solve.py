@@ -145,7 +145,9 @@ def _path(axis_size: int, size: int, solver: Solver, problem: Problem, init: Arr
         assert isinstance(penalty, L2)
         return replace(problem, penalty=replace(penalty, strength=strength))
 
-    task = prepare(solver, with_strength(problem, strength[0]), init)
+    # An intercept that any lane penalises is not centred away in the others.
+    strongest = jnp.max(jnp.where(jnp.isfinite(strength), strength, 0.0))
+    task = prepare(solver, with_strength(problem, strongest), init)
 
     def block(start: Array, lanes: Array) -> tuple[Array, Solution]:
         def lane(strength: Array) -> Solution:
