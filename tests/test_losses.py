@@ -427,6 +427,8 @@ def test_balancing_sure_answers_of_one_class_is_finite(y):
         move, slack = loss.balance(array([z, z]))
         assert np.all(np.isfinite(move))
         assert np.isfinite(slack)
+
+
 # Separation
 
 

@@ -171,13 +171,11 @@ def as_data(
     )
 
 
-def fit_settings(
-    options: FitOptions, data: FitData, num_weights: int, hessian_max: int = HESSIAN_MAX_WEIGHTS
-) -> tuple[Solver, Limits]:
-    """Solver, tolerance and step limit, with the defaults filled in."""
+def fit_settings(options: FitOptions, data: FitData, num_weights: int) -> tuple[Solver, Limits]:
+    """Solver, tolerance and step limit, with the defaults filled in, for so many weights (of each class)."""
     solver = options.get("solver")
     if solver is None:
-        solver = LBFGS(preconditioner="hessian" if num_weights <= hessian_max else "diagonal")
+        solver = LBFGS(preconditioner="hessian" if num_weights <= HESSIAN_MAX_WEIGHTS else "diagonal")
     return settings(data.l2.dtype, solver, options.get("tol"), options.get("max_steps"))
 
 

@@ -31,9 +31,6 @@ from .inputs import Design, as_batch_size, as_class_labels, as_design, as_num_cl
 
 __all__ = ["fit_one_vs_all", "fit_softmax"]
 
-# The softmax Hessian costs m (K n)² operations and is singular, so L-BFGS does without it much sooner.
-SOFTMAX_HESSIAN_MAX_WEIGHTS = 64
-
 
 def fit_one_vs_all(
     X: Design,
@@ -86,7 +83,6 @@ def fit_softmax(X: Design, labels: ArrayLike, num_classes: int, **options: Unpac
         labels: integers ``0 .. num_classes - 1``, ``(m,)``.
         num_classes: ``K``, a Python integer.
         **options: those of :func:`fit`; ``offset`` is ``(m, K)``, ``init`` has a leading class axis.
-            ``solver``, when None, is ``LBFGS(preconditioner="hessian")`` up to 64 weights and ``LBFGS()`` beyond.
 
     Returns:
         A :class:`Solution` with ``params.coef`` ``(K, n)`` and ``params.intercept`` ``(K,)``.
@@ -105,9 +101,7 @@ def fit_softmax(X: Design, labels: ArrayLike, num_classes: int, **options: Unpac
     data = as_data(
         matrix, labels, partial(as_class_labels, num_classes), options, classes=classes, offset_classes=classes
     )
-    num_weights = num_classes * (matrix.shape[1] + data.intercept)
-    chosen = fit_settings(options, data, num_weights, SOFTMAX_HESSIAN_MAX_WEIGHTS)
-    return _fit_softmax(num_classes, data, *chosen)
+    return _fit_softmax(num_classes, data, *fit_settings(options, data, matrix.shape[1] + data.intercept))
 
 
 @partial(jax.jit, static_argnums=0)

@@ -197,9 +197,10 @@ class Spectral(Preconditioner):
         H = effort.gram(base, curvature.weights) + eye * penalty[None]
         scale = lax.rsqrt(jnp.maximum(jnp.sum(H * eye, axis=0), jnp.finfo(dtype).tiny))
         factor = jnp.linalg.cholesky(H * scale[:, None] * scale[None] + _rounding(n, dtype) * eye)
-        half = jax.scipy.linalg.solve_triangular(factor, eye * (scale * jnp.sqrt(penalty))[None], lower=True)
+        unfactor = jax.scipy.linalg.solve_triangular(factor, eye, lower=True)
+        half = unfactor * (scale * jnp.sqrt(penalty))[None]
         spectrum, vectors = jnp.linalg.eigh(half @ half.T)
-        basis = jax.scipy.linalg.solve_triangular(factor, vectors, lower=True, trans=1)
+        basis = unfactor.T @ vectors
         sound = _is_sound(jnp.sum(basis * basis, axis=1), dtype)
         finite = jnp.all(jnp.isfinite(basis)) & jnp.all(jnp.isfinite(spectrum))
         basis = jnp.where(finite, scale[:, None] * basis, eye)

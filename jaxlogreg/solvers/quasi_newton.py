@@ -25,6 +25,7 @@ from jax import Array, lax
 from jax.tree_util import register_dataclass
 
 from ..lanes import Lanes
+from ..linear_maps import PerClass
 from ..problem import Point, Problem
 from .line_search import search
 from .preconditioner import Effort, Preconditioner, base_of, efforts, form_for, unit_diagonal
@@ -130,9 +131,10 @@ class LBFGS:
         form = form_for(problem, lanes)
         patience = base_of(problem.linear_map).shape[1] // (COLUMNS_A_STEP + COLUMNS_A_LANE * lanes.size)
         first, usual, exact = efforts(problem, point.w.dtype)
-        # The first is worth the most, and costs little if it takes a part of the rows. One for all lanes may suit
-        # some of them badly: it is renewed more and more rarely.
-        least = jnp.maximum(patience, state.count if lanes.share else 0)
+        # The first is worth the most, and costs little if it takes a part of the rows. One for all lanes or classes
+        # may suit some of them badly: it is renewed more and more rarely, and corrected by the pairs.
+        pooled = lanes.share or isinstance(problem.linear_map, PerClass)
+        least = jnp.maximum(patience, state.count if pooled else 0)
         least = jnp.where(state.count == 0, patience // 4 if first is None else 0, least)
         wanted = lanes.any(state.slow) & (state.age >= least)
 
@@ -155,7 +157,7 @@ class LBFGS:
             needs_exact = needs_exact | (now & lanes.any(~preconditioner.sound))
             preconditioner = renewed(preconditioner, now & needs_exact, exact)
         return _State(
-            state.pairs if lanes.share else _where(wanted, self._no_pairs(point.w), state.pairs),
+            state.pairs if pooled else _where(wanted, self._no_pairs(point.w), state.pairs),
             preconditioner,
             state.trusted | wanted,
             state.slow,
