@@ -24,6 +24,7 @@ PACKAGES = (
     "optimistix",
 )  # fmt: skip
 ENOUGH_SECONDS = 20.0
+QUICK_SECONDS = 0.2
 Result = TypeVar("Result")
 
 
@@ -40,12 +41,16 @@ def timed_result(function: Callable[[], Result]) -> tuple[float, Result]:
 
 
 def in_turn(contenders: Mapping[str, Callable[[], object]], rounds: int) -> dict[str, float]:
-    """The median seconds of each contender; one that has used 20 s sits out the rounds that are left."""
+    """The median seconds of each contender; one that has used 20 s sits out the rounds that are left.
+
+    A quick one is timed right after a run of its own, for threads of the one before may still be spinning.
+    """
     times: dict[str, list[float]] = {name: [] for name in contenders}
     for _ in range(rounds):
         for name, function in contenders.items():
             if sum(times[name]) < ENOUGH_SECONDS:
-                times[name].append(timed(function))
+                seconds = timed(function)
+                times[name].append(timed(function) if seconds < QUICK_SECONDS else seconds)
     return {name: median(seconds) for name, seconds in times.items()}
 
 

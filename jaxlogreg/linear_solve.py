@@ -14,6 +14,7 @@ from jax import Array, lax
 __all__ = ["ELIMINATION_MAX", "inverse", "solve_convex", "solve_descent"]
 
 ELIMINATION_MAX = 64
+BLOCK = 32  # unknowns to a block of an inverse
 
 
 def solve_convex(H: Array, b: Array) -> Array:
@@ -24,16 +25,16 @@ def solve_convex(H: Array, b: Array) -> Array:
 
 
 def inverse(H: Array) -> Array:
-    """``H⁻¹`` for positive semidefinite ``H``; where it is singular to rounding, of ``H`` and a small diagonal."""
+    """``H⁻¹`` for positive semidefinite ``H``; where it is singular to rounding, of ``H`` and a small diagonal.
+
+    Without LAPACK, whatever the size: on a CPU its threads go on spinning for some milliseconds after each call, and
+    slow down by half what JAX computes next.
+    """
     scale = _unit_diagonal(H)
     H, eye = H * scale[:, None] * scale[None, :], jnp.eye(H.shape[0], dtype=H.dtype)
-    H = H + 4.0 * _rounding(H) * eye
-    if H.shape[0] <= ELIMINATION_MAX:
-        found = _eliminate(H, eye)
-    else:
-        found = jax.scipy.linalg.cho_solve((jnp.linalg.cholesky(H), True), eye)
-    found = jnp.where(jnp.all(jnp.isfinite(found)), found, eye)
-    return found * scale[:, None] * scale[None, :]
+    found = _gauss_jordan(H + 4.0 * float(jnp.finfo(H.dtype).eps) * H.shape[0] ** 0.5 * eye)
+    sound = jnp.all(jnp.isfinite(found)) & jnp.all(_diagonal(found) > 0.0)
+    return jnp.where(sound, found, eye) * scale[:, None] * scale[None, :]
 
 
 def solve_descent(H: Array, b: Array) -> Array:
@@ -78,6 +79,32 @@ def _eliminate(H: Array, b: Array) -> Array:
     start = jnp.concatenate([H, b], axis=1), _diagonal(H), jnp.zeros(n, bool)
     table, _, done = lax.fori_loop(0, n, eliminate, start)
     return jnp.where(done[:, None], table[:, n:], 0.0)
+
+
+def _gauss_jordan(H: Array) -> Array:
+    """``H⁻¹`` for positive definite ``H``: Gauss-Jordan elimination in place, a block of unknowns at a time."""
+    n = H.shape[0]
+    if n <= BLOCK:
+        return lax.fori_loop(0, n, lambda j, A: _pivot(A, j, 1 / lax.dynamic_slice(A, (j, j), (1, 1))), H)
+    size = -(-n // BLOCK) * BLOCK
+    eye = jnp.eye(size, dtype=H.dtype)
+    padded = eye.at[:n, :n].set(H)
+
+    def pivot(k: Array, A: Array) -> Array:
+        j = k * BLOCK
+        return _pivot(A, j, _gauss_jordan(lax.dynamic_slice(A, (j, j), (BLOCK, BLOCK))))
+
+    return lax.fori_loop(0, size // BLOCK, pivot, padded)[:n, :n]
+
+
+def _pivot(A: Array, j: Array, inverse: Array) -> Array:
+    """``A`` with the block of unknowns from ``j`` on exchanged, given the inverse of their own block."""
+    n, size = A.shape[0], inverse.shape[0]
+    unit = (jnp.arange(n)[:, None] == j + jnp.arange(size)[None]).astype(A.dtype)
+    columns = lax.dynamic_slice(A, (0, j), (n, size)) - unit
+    A = lax.dynamic_update_slice(A, unit, (0, j))
+    row = jnp.matmul(inverse, lax.dynamic_slice(A, (j, 0), (size, n)), precision=lax.Precision.HIGHEST)
+    return A - jnp.matmul(columns, row, precision=lax.Precision.HIGHEST)
 
 
 def _factorise(H: Array, b: Array) -> Array:

@@ -64,7 +64,7 @@ def assert_lanes(solution, fits):
 # Over one argument
 
 
-@pytest.mark.parametrize("count", [3, 10, 23])
+@pytest.mark.parametrize("count", [3, 23])
 def test_a_sweep_of_penalties_in_any_order_with_zero_and_repeats(count):
     l2s = L2S[-count:]
     lanes = jax.vmap(lambda l2: fit(l2=l2))(l2s)
@@ -247,25 +247,24 @@ def test_the_initial_value_is_that_of_the_start():
 
 
 BAD = {
-    "sample_weight": WEIGHTS.at[1, 0].set(jnp.nan),
-    "sample_weight infinite": WEIGHTS.at[1, 0].set(jnp.inf),
-    "sample_weight all zero": WEIGHTS.at[1].set(0.0),
-    "offset": OFFSETS.at[1, 0].set(jnp.nan),
-    "offset infinite": OFFSETS.at[1, 0].set(jnp.inf),
+    "sample_weight": WEIGHTS.at[1, 0].set(jnp.nan).at[2, 0].set(jnp.inf).at[3].set(0.0),
+    "offset": OFFSETS.at[1, 0].set(jnp.nan).at[2, 0].set(jnp.inf),
     "y": YS[:4].at[1, 0].set(jnp.nan),
     "l2": array([0.1, jnp.nan, 0.01, 1.0]),
     "penalty_factor": jnp.ones((4, N), DTYPE).at[1, 0].set(jnp.nan),
 }
 
 
-@pytest.mark.parametrize("name", BAD)
-def test_a_bad_lane_says_so_and_spoils_no_other(name):
-    argument, values = name.split()[0], BAD[name]
+@pytest.mark.parametrize("argument", BAD)
+def test_a_bad_lane_says_so_and_spoils_no_other(argument):
+    values = BAD[argument]
     lanes = jax.jit(jax.vmap(lambda value: fit(**{argument: value})))(values)
-    assert lanes.status[1] == Status.NONFINITE
-    for i in (0, 2, 3):
-        assert_lane(lanes, i, fit(**{argument: values[i]}))
-        assert lanes.converged[i]
+    for i, value in enumerate(values):
+        if np.all(np.isfinite(value)) and np.any(value):
+            assert_lane(lanes, i, fit(**{argument: value}))
+            assert lanes.converged[i]
+        else:
+            assert lanes.status[i] == Status.NONFINITE
 
 
 def test_a_bad_lane_of_data_spoils_no_other():
@@ -330,7 +329,7 @@ def slope(l2, y, sample_weight, offset):
     return jnp.sum(jnp.cos(jnp.arange(N, dtype=DTYPE)) * params.coef) + params.intercept
 
 
-@pytest.mark.parametrize("which", range(4), ids=["l2", "y", "sample_weight", "offset"])
+@pytest.mark.parametrize("which", range(3), ids=["l2", "y", "sample_weight"])
 def test_the_gradient_through_lanes_is_the_lanes_of_gradients(which):
     arguments = [array([0.05, 0.1, 0.5, 1.0]), YS[:4], WEIGHTS, OFFSETS]
     axes = tuple(0 if i == which else None for i in range(4))

@@ -18,11 +18,14 @@ from jax.tree_util import register_dataclass
 from jax.typing import ArrayLike
 
 from ..concrete import is_concrete
+from ..coordinates import Coordinates, choose_coordinates
 from ..lanes import Lanes
 from ..losses import logistic_loss
+from ..problem import Problem
+from ..products import EXACT, sum_over_rows
 from ..solution import Params, Solution
 from ..solvers import Solver
-from ..solvers.loop import Limits, prepare, run_task, same
+from ..solvers.loop import Limits, as_task, run_task, same
 from ..solvers.solve import with_derivatives
 from .binary import FitData, FitOptions, as_problem, as_solution, design, flat_weights
 from .inputs import Design, as_batch_size, as_design
@@ -151,14 +154,24 @@ def _check_classes(y: np.ndarray, fold: np.ndarray, folds: int, weight: Array | 
             )
 
 
-def _held_out_loss(data: FitData, fold: Array, params: Params, k: Array) -> Array:
-    """The mean loss of fold ``k``, for parameters with a leading axis."""
+def _held_out_losses(data: FitData, fold: Array, params: Params) -> Array:
+    """The mean loss of each fold's rows by the fits without them, ``(folds, L)``."""
     linear_map, _ = design(data)
-    z = linear_map.mv(flat_weights(params, data.intercept))
-    z = z if data.offset is None else z + data.offset[None]
-    weight = jnp.ones_like(data.y) if data.sample_weight is None else data.sample_weight
-    weight = jnp.where(fold == k, weight, 0.0)
-    return jnp.sum(weight[None] * logistic_loss(z, data.y[None]), axis=1) / jnp.sum(weight)
+    weights = flat_weights(params, data.intercept)
+    folds = weights.shape[0]
+    own = (fold[None] == jnp.arange(folds, dtype=fold.dtype)[:, None]).astype(weights.dtype)
+    held = own if data.sample_weight is None else own * data.sample_weight[None]
+
+    def term(rows: Array, columns: Array) -> Array:
+        y, offset, own, held = columns[0], columns[1], columns[2 : 2 + folds], columns[2 + folds :]
+        margins = jnp.matmul(weights.reshape(-1, rows.shape[1]), rows.T, precision=EXACT)
+        # Each row is held out of one fold's fits: theirs are the margins that count.
+        margins = jnp.sum(own[:, None] * margins.reshape(folds, -1, rows.shape[0]), axis=0)
+        return jnp.matmul(held, logistic_loss(margins + offset[None], y[None]).T, precision=EXACT)
+
+    offset = jnp.zeros_like(data.y) if data.offset is None else data.offset
+    total = sum_over_rows(linear_map, term, jnp.concatenate([data.y[None], offset[None], own, held]))
+    return total / jnp.sum(held, axis=1)[:, None]
 
 
 @partial(jax.jit, static_argnums=0)
@@ -167,7 +180,7 @@ def _cross_validate(folds: int, data: FitData, fold: Array, solver: Solver, limi
     weight = jnp.ones_like(data.y) if data.sample_weight is None else data.sample_weight
     kept = jnp.where(fold[None] == jnp.arange(folds, dtype=fold.dtype)[:, None], 0.0, weight[None])
     found = _fit_folds(data, kept, solution.params, solver, limits)
-    loss = lax.map(lambda args: _held_out_loss(data, fold, *args), (found.params, jnp.arange(folds, dtype=fold.dtype)))
+    loss = _held_out_losses(data, fold, found.params)
     mean = jnp.mean(loss, axis=0)
     std_error = jnp.std(loss, axis=0, ddof=1) / folds**0.5
     best = jnp.argmin(mean)
@@ -184,21 +197,34 @@ def _fit_folds(data: FitData, kept: Array, start: Params, solver: Solver, limits
     folds, size = kept.shape[0], data.l2.shape[0]
     count = -(-size // max(1, (limits.batch_size or LANES_AT_A_TIME) // folds))
     together = -(-size // count)
-    lanes = Lanes(jnp.ones((), bool), (PENALTIES, FOLDS), together * folds, share=True)
     # In descending order, and the last penalty fills the last block.
     order = jnp.argsort(-data.l2)
     blocks = order[np.minimum(np.arange(count * together), size - 1).reshape(count, together)]
 
-    def fit_one(weight: Array, l2: Array, init: Params) -> Solution:
-        problem, flat_init = as_problem(replace(data, l2=l2, sample_weight=weight, init=init))
-        fixed = lax.stop_gradient((solver, problem, flat_init, limits))
-        solution = run_task(prepare(*fixed[:3], lanes), *fixed[2:], same)
+    def problem_of(weight: Array, l2: Array) -> Problem:
+        return as_problem(replace(data, l2=l2, sample_weight=weight, init=None))[0]
+
+    def coordinates_of(weight: Array) -> Coordinates:
+        problem = lax.stop_gradient(problem_of(weight, data.l2[0]))
+        lanes = Lanes(jnp.ones((), bool), FOLDS, folds, share=True)
+        return choose_coordinates(problem, jnp.zeros_like(flat_start[0]), solver.standardizes, lanes)
+
+    # What folds have in common stays in one copy, out of the loop over blocks.
+    of_fold = Coordinates(mean=None, scale=None, deviation=0, rms=0)  # pyright: ignore[reportArgumentType]
+    flat_start = lax.stop_gradient(flat_weights(start, data.intercept))
+    coordinates = jax.vmap(coordinates_of, axis_name=FOLDS, out_axes=of_fold)(kept)
+
+    def fit_one(coordinates: Coordinates, weight: Array, l2: Array, init: Array) -> Solution:
+        problem = problem_of(weight, l2)
+        fixed = lax.stop_gradient((solver, problem, limits))
+        lanes = Lanes(jnp.ones((), bool), (PENALTIES, FOLDS), together * folds, share=True)
+        solution = run_task(as_task(*fixed[:2], coordinates, lanes), init, fixed[2], same)
         return as_solution(data, with_derivatives(problem, solution))
 
     def block(index: Array) -> Solution:
-        each_fold = jax.vmap(fit_one, (0, None, None), axis_name=FOLDS)
-        each = jax.vmap(each_fold, (None, 0, 0), axis_name=PENALTIES)
-        return each(kept, data.l2[index], jax.tree.map(lambda x: x[index], start))
+        each_fold = jax.vmap(fit_one, (of_fold, 0, None, None), axis_name=FOLDS)
+        each = jax.vmap(each_fold, (None, None, 0, 0), axis_name=PENALTIES)
+        return each(coordinates, kept, data.l2[index], flat_start[index])
 
     found = lax.map(block, blocks)  # (count, together, folds, ...)
     position = jnp.argsort(order)

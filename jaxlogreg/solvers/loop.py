@@ -27,6 +27,7 @@ __all__ = [
     "Solver",
     "Task",
     "advance",
+    "as_task",
     "begin",
     "evaluate",
     "prepare",
@@ -138,7 +139,10 @@ def run_task(task: Task, init: Array, limits: Limits, restore: Callable[[Array],
 def prepare(solver: Solver, problem: Problem, init: Array, lanes: Lanes | None = None) -> Task:
     """The problem in the coordinates that the solver works in."""
     lanes = lanes or alone()
-    coordinates = choose_coordinates(problem, init, solver.standardizes, lanes)
+    return as_task(solver, problem, choose_coordinates(problem, init, solver.standardizes, lanes), lanes)
+
+
+def as_task(solver: Solver, problem: Problem, coordinates: Coordinates, lanes: Lanes) -> Task:
     # Gradient descent keeps the user's own weights: its problem then needs no change of variables.
     changed = in_coordinates(problem, coordinates) if solver.standardizes else problem
     return Task(solver, changed, coordinates, lanes.axis, lanes.size, lanes.share)

@@ -4,18 +4,17 @@ All act in standardised coordinates, where ``H ≈ c G + P``: ``G = Aᵀ diag(s)
 of the loss at some point, ``c`` how much more curved this lane is than ``s`` says, ``P`` the penalty's
 diagonal. They differ in what they invert, and in who shares it:
 
-================  ============================  ===================================================
+================  ============================  =================================================
 form              inverts                       used for
-================  ============================  ===================================================
-:class:`Diagonal`  ``1 + P`` (columns have       any number of weights
+================  ============================  =================================================
+the diagonal      ``1 + P`` (columns have       any number of weights
                   variance 1)
-:class:`Inverse`   ``G + P``, ``(n, n)``          one binary fit with no more columns than rows
-:class:`Spectral`  ``c G + ρ P`` for every       lanes with their own penalties and curvatures, and
-                  ``(c, ρ)`` from one           the classes of a softmax
-                  decomposition
-:class:`Rows`      the same through the          more columns than rows
+:class:`Inverse`  ``G + P``, ``(n, n)``         one binary fit with no more columns than rows
+:class:`Ladder`   ``c G + ρ P``, by inverses    lanes with their own penalties and curvatures,
+                  at a few ratios ``ρ / c``     and the classes of a softmax
+:class:`Rows`     the same through the          more columns than rows
                   ``(m, m)`` Gram
-================  ============================  ===================================================
+================  ============================  =================================================
 
 Where ``G`` is large it is computed in float32, and the first time from a part of the rows: a preconditioner
 needs no more, and what is reported never comes from here. Each form says whether it is ``sound``: where
@@ -34,8 +33,9 @@ from ..lanes import Lanes
 from ..linear_maps import LinearMap, PerClass
 from ..linear_solve import ELIMINATION_MAX, inverse
 from ..problem import Point, Problem
+from ..products import EXACT
 
-__all__ = ["Inverse", "Preconditioner", "Rows", "Spectral", "unit_diagonal"]
+__all__ = ["Inverse", "Ladder", "Preconditioner", "Rows", "unit_diagonal"]
 
 # From here on (in multiplications) a Gram in float32 is worth the code for it.
 FLOAT32_MIN_WORK = 2**21
@@ -56,32 +56,6 @@ def unit_diagonal(problem: Problem, w: Array) -> Array:
     return 1.0 + problem.penalty.diagonal(w) / (problem.loss.curvature_bound or 1.0)
 
 
-@register_dataclass
-@dataclass(frozen=True)
-class Curvature:
-    """The loss's curvature at a point: pooled row weights that sum to one, and their share in each block."""
-
-    weights: Array  # (m,)
-    total: Array  # what they summed to
-    share: Array  # () or (K,): this lane's own total, over the pooled one
-
-
-def curvature_at(problem: Problem, point: Point, lanes: Lanes) -> Curvature:
-    own = problem.loss.curvature(point.z)
-    if own is None:
-        raise ValueError(
-            f"preconditioner='hessian' needs a loss over rows, and {type(problem.loss).__name__} is none; "
-            "use LBFGS() or Newton()"
-        )
-    # Stored before it is pooled: XLA on a CPU would compute it anew as it sums across the lanes, much slower.
-    own = lax.optimization_barrier(jnp.where(jnp.isfinite(own), own, 0.0))
-    pooled = lanes.mean(own if own.ndim == 1 else jnp.mean(own, axis=0))
-    total = jnp.sum(pooled)
-    safe = jnp.where(total > 0.0, total, 1.0)
-    share = jnp.clip(jnp.sum(own, axis=-1) / safe, 1e-4, 1e4)
-    return Curvature(pooled / safe, safe, jnp.where(total > 0.0, share, 1.0))
-
-
 @dataclass(frozen=True)
 class Effort:
     """How a Gram is computed: from every ``stride``-th row, in a dtype."""
@@ -90,15 +64,46 @@ class Effort:
     dtype: jnp.dtype
 
     def gram(self, linear_map: LinearMap, weights: Array) -> Array:
-        """The Gram of row weights that sum to one."""
+        """The Gram of the rows taken, by weights that sum to one."""
         if self.stride == 1:
             return linear_map.gram(weights, self.dtype)
-        weights = weights[:: self.stride]
-        total = jnp.sum(weights)
-        H = linear_map.every(self.stride).gram(weights / jnp.where(total > 0.0, total, 1.0), self.dtype)
+        H = linear_map.every(self.stride).gram(weights, self.dtype)
         # Columns have variance one. One that is rare among the rows taken would look flat: it is not.
         eye = jnp.eye(H.shape[0], dtype=H.dtype)
         return H + eye * jnp.maximum(1.0 - jnp.sum(H * eye, axis=0), 0.0)[None]
+
+
+@register_dataclass
+@dataclass(frozen=True)
+class Curvature:
+    """The loss's curvature at a point: pooled row weights that sum to one, and their share in each block."""
+
+    weights: Array  # one for each row taken
+    total: Array  # the pooled curvature of all rows
+    share: Array  # () or (K,): this lane's own, over the pooled one
+
+
+def curvature_at(problem: Problem, point: Point, lanes: Lanes, effort: Effort) -> Curvature:
+    def taken_of(x: Array) -> Array:  # rows are the last axis
+        return x[..., :: effort.stride] if x.shape[-1:] == point.z.shape[-1:] else x
+
+    loss, z = jax.tree.map(taken_of, (problem.loss, point.z))
+    own, row_weights = loss.curvature(z), loss.row_weights()
+    if own is None or row_weights is None:
+        raise ValueError(
+            f"preconditioner='hessian' needs a loss over rows, and {type(problem.loss).__name__} is none; "
+            "use LBFGS() or Newton()"
+        )
+    # Stored before it is pooled: XLA on a CPU would compute it anew as it sums across the lanes, much slower.
+    own = lax.optimization_barrier(jnp.where(jnp.isfinite(own), own, 0.0))
+    pooled = lanes.mean(own if own.ndim == 1 else jnp.mean(own, axis=0))
+    rows, taken = jnp.sum(pooled), jnp.sum(row_weights)
+    # A lane may have no weight among the rows taken (a fold); then it has the others' curvature.
+    mean = jnp.sum(own, axis=-1) / jnp.where(taken > 0.0, taken, 1.0)
+    total = lanes.mean(jnp.mean(mean))
+    total = jnp.where(total > 0.0, total, 1.0)
+    share = jnp.where((rows > 0.0) & (taken > 0.0), jnp.clip(mean / total, 1e-4, 1e4), 1.0)
+    return Curvature(pooled / jnp.where(rows > 0.0, rows, 1.0), total, share)
 
 
 def efforts(problem: Problem, dtype: jnp.dtype) -> tuple[Effort | None, Effort, Effort | None]:
@@ -149,7 +154,7 @@ class Inverse(Preconditioner):
 
     @classmethod
     def at(cls, problem: Problem, point: Point, lanes: Lanes, effort: Effort) -> "Inverse":
-        curvature = curvature_at(problem, point, lanes)
+        curvature = curvature_at(problem, point, lanes, effort)
         H = effort.gram(problem.linear_map, curvature.weights).astype(point.w.dtype)
         eye = jnp.eye(H.shape[0], dtype=H.dtype)
         H = H + eye * (problem.penalty.diagonal(point.w) / curvature.total)[None]
@@ -163,60 +168,71 @@ class Inverse(Preconditioner):
 
 @register_dataclass
 @dataclass(frozen=True)
-class Spectral(Preconditioner):
-    """``(c G + ρ P)⁻¹`` for every ``c`` and ``ρ``: ``G + P`` and ``P`` diagonalised at once.
+class Ladder(Preconditioner):
+    """``(c G + ρ P)⁻¹`` for every ``c`` and ``ρ``, from inverses at a few ratios ``κ = ρ / c``.
 
-    The basis ``T`` has ``Tᵀ (G + P) T = I`` and ``Tᵀ P T = diag(q)``, so that
-    ``(c G + ρ P)⁻¹ = T diag(1 / (c (1 - q) + ρ q)) Tᵀ``. The basis is common to the lanes (and to the blocks
-    of weights of a softmax), ``c`` and ``ρ`` are each one's own.
+    ``M_κ = (G + κ P)⁻¹`` is known at ``RUNGS`` ratios that span those of all lanes (and of the classes of a
+    softmax) evenly in ``log κ``. Between two of them ``(a M + b M') / c`` with ``a + b = 1`` takes its place, linear in
+    ``1/κ``: exact where ``G`` or ``P`` vanishes, positive definite always. The rungs are common to all lanes, ``c``
+    and ``ρ`` are each one's own.
     """
 
-    basis: Array  # (n, n)
-    spectrum: Array  # (n,)
+    matrices: Array  # M_κ, (RUNGS, n, n)
+    ratios: Array  # κ, (RUNGS,)
     share: Array  # c, () or (K,)
     ratio: Array  # ρ, ()
     total: Array  # ()
     sound: Array
 
+    RUNGS: ClassVar[int] = 4
+    WIDEST: ClassVar[float] = 1e4  # the last ratio over the first, at most
+
     @classmethod
-    def empty(cls, problem: Problem, w: Array) -> "Spectral":
+    def empty(cls, problem: Problem, w: Array) -> "Ladder":
         n, dtype = base_of(problem.linear_map).shape[1], efforts(problem, w.dtype)[1].dtype
         zero = jnp.zeros((), w.dtype)
         share = jnp.zeros((w.shape[0] // n,), w.dtype) if isinstance(problem.linear_map, PerClass) else zero
         no = jnp.zeros((), bool)
-        return cls(jnp.zeros((n, n), dtype), jnp.zeros((n,), dtype), share, zero, zero, no)
+        return cls(jnp.zeros((cls.RUNGS, n, n), dtype), jnp.zeros((cls.RUNGS,), dtype), share, zero, zero, no)
 
     @classmethod
-    def at(cls, problem: Problem, point: Point, lanes: Lanes, effort: Effort) -> "Spectral":
-        curvature = curvature_at(problem, point, lanes)
+    def at(cls, problem: Problem, point: Point, lanes: Lanes, effort: Effort) -> "Ladder":
+        curvature = curvature_at(problem, point, lanes, effort)
         base = base_of(problem.linear_map)
         n, dtype = base.shape[1], effort.dtype
         penalty, ratio = pooled_penalty(problem, point.w, n, lanes)
+        own = ratio / curvature.share
+        counts = lanes.active & jnp.all(jnp.isfinite(own))
+        highest = lanes.most(jnp.where(counts, jnp.max(own), 0.0))
+        lowest = -lanes.most(jnp.where(counts, -jnp.min(own), -jnp.inf))
+        highest = jnp.where(highest > 0.0, highest, 1.0)
+        lowest = jnp.clip(lowest, highest / cls.WIDEST, highest)
+        steps = jnp.arange(cls.RUNGS, dtype=dtype) / (cls.RUNGS - 1)
+        ratios = (lowest * (highest / lowest) ** steps.astype(lowest.dtype)).astype(dtype)
+        G, eye = effort.gram(base, curvature.weights), jnp.eye(n, dtype=dtype)
         penalty = (penalty / curvature.total).astype(dtype)
-        eye = jnp.eye(n, dtype=dtype)
-        H = effort.gram(base, curvature.weights) + eye * penalty[None]
-        scale = lax.rsqrt(jnp.maximum(jnp.sum(H * eye, axis=0), jnp.finfo(dtype).tiny))
-        factor = jnp.linalg.cholesky(H * scale[:, None] * scale[None] + _rounding(n, dtype) * eye)
-        unfactor = jax.scipy.linalg.solve_triangular(factor, eye, lower=True)
-        half = unfactor * (scale * jnp.sqrt(penalty))[None]
-        spectrum, vectors = jnp.linalg.eigh(half @ half.T)
-        basis = unfactor.T @ vectors
-        sound = _is_sound(jnp.sum(basis * basis, axis=1), dtype)
-        finite = jnp.all(jnp.isfinite(basis)) & jnp.all(jnp.isfinite(spectrum))
-        basis = jnp.where(finite, scale[:, None] * basis, eye)
-        spectrum = jnp.where(finite, jnp.clip(spectrum, 0.0, 1.0), 0.5)
+        H = G[None] + ratios[:, None, None] * (eye * penalty[None])[None]
+        matrices = jax.vmap(inverse)(H)
+        diagonals = jnp.sum(matrices * eye[None], axis=1) * jnp.sum(H * eye[None], axis=1)
+        sound = jnp.all(jax.vmap(lambda diagonal: _is_sound(diagonal, dtype))(diagonals))
         stored = efforts(problem, point.w.dtype)[1].dtype
-        share = curvature.share
-        return cls(basis.astype(stored), spectrum.astype(stored), share, ratio, curvature.total, sound)
+        return cls(matrices.astype(stored), ratios.astype(stored), curvature.share, ratio, curvature.total, sound)
 
     def apply(self, problem: Problem, g: Array) -> Array:
-        dtype = self.basis.dtype
-        blocks = g.reshape(*self.share.shape, -1).astype(dtype)
-        share, ratio = self.share.astype(dtype)[..., None], self.ratio.astype(dtype)
-        spectrum = self.spectrum.reshape((1,) * self.share.ndim + (-1,))
-        size = jnp.maximum(share * (1.0 - spectrum) + ratio * spectrum, float(jnp.finfo(dtype).eps))
-        turned = jnp.matmul(blocks, self.basis) / size
-        return jnp.matmul(turned, self.basis.T).astype(g.dtype).reshape(-1) / self.total
+        dtype, n = self.matrices.dtype, self.matrices.shape[-1]
+        share = jnp.where(self.share > 0.0, self.share, 1.0)
+        # How far past each rung, in 1/κ: what passes one and not the next has that one's weight.
+        rungs, own = 1.0 / self.ratios, (share / self.ratio).astype(dtype)[..., None]
+        gaps = rungs[:-1] - rungs[1:]
+        flat = (1,) * share.ndim + (-1,)
+        past = (rungs[:-1].reshape(flat) - own) / jnp.where(gaps > 0.0, gaps, 1.0).reshape(flat)
+        past = jnp.clip(past, 0.0, 1.0)
+        one, zero = jnp.ones_like(own), jnp.zeros_like(own)
+        weights = jnp.concatenate([one, past], axis=-1) - jnp.concatenate([past, zero], axis=-1)
+        blocks = g.reshape(*share.shape, n).astype(dtype)
+        each = (weights[..., :, None] * blocks[..., None, :]).reshape(*share.shape, -1)
+        turned = jnp.matmul(each, self.matrices.reshape(-1, n), precision=EXACT)
+        return (turned.astype(g.dtype) / (share[..., None] * self.total)).reshape(-1)
 
 
 def pooled_penalty(problem: Problem, w: Array, n: int, lanes: Lanes) -> tuple[Array, Array]:
@@ -261,7 +277,7 @@ class Rows(Preconditioner):
 
     @classmethod
     def at(cls, problem: Problem, point: Point, lanes: Lanes, effort: Effort) -> "Rows":
-        curvature = curvature_at(problem, point, lanes)
+        curvature = curvature_at(problem, point, lanes, effort)
         base = base_of(problem.linear_map)
         m, n = base.shape
         penalty, ratio = pooled_penalty(problem, point.w, n, lanes)
@@ -290,9 +306,9 @@ def _as_row(x: Array, like: Array) -> Array:
     return x.reshape((1,) * like.ndim + (-1,))
 
 
-def form_for(problem: Problem, lanes: Lanes) -> type[Inverse] | type[Spectral] | type[Rows]:
+def form_for(problem: Problem, lanes: Lanes) -> type[Inverse] | type[Ladder] | type[Rows]:
     """The form for a problem's shape."""
     m, n = base_of(problem.linear_map).shape
     if n > m and n > ELIMINATION_MAX:
         return Rows
-    return Spectral if lanes.share or isinstance(problem.linear_map, PerClass) else Inverse
+    return Ladder if lanes.share or isinstance(problem.linear_map, PerClass) else Inverse

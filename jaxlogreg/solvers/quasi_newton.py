@@ -187,16 +187,17 @@ class LBFGS:
         """``H ∇F`` by the two-loop recursion."""
         pairs, rho = state.pairs, state.pairs.inverse_curvature
         oldest = self.memory - lanes.most(pairs.count)
+        at = partial(lax.dynamic_index_in_dim, axis=0, keepdims=False)
 
         def newest_to_oldest(k: Array, carry: tuple[Array, Array]) -> tuple[Array, Array]:
             q, alphas = carry
             i = self.memory - 1 - k
-            alpha = rho[i] * jnp.vdot(pairs.steps[i], q)
-            return q - alpha * pairs.changes[i], alphas.at[i].set(alpha)
+            alpha = at(rho, i) * jnp.vdot(at(pairs.steps, i), q)
+            return q - alpha * at(pairs.changes, i), lax.dynamic_update_index_in_dim(alphas, alpha, i, 0)
 
         def oldest_to_newest(i: Array, q: Array) -> Array:
-            beta = rho[i] * jnp.vdot(pairs.changes[i], q)
-            return q + (alphas[i] - beta) * pairs.steps[i]
+            beta = at(rho, i) * jnp.vdot(at(pairs.changes, i), q)
+            return q + (at(alphas, i) - beta) * at(pairs.steps, i)
 
         q, alphas = lax.fori_loop(0, self.memory - oldest, newest_to_oldest, (gradient, jnp.zeros_like(rho)))
         # Without a pair to tell the scale, the first trial step has length one.

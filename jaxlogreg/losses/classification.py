@@ -1,0 +1,183 @@
+"""The cross-entropies of two and of many classes as margin losses, with their duals."""
+
+import math
+from dataclasses import dataclass
+from typing import ClassVar
+
+import jax
+import jax.numpy as jnp
+from jax import Array
+from jax.tree_util import register_dataclass
+from jax.typing import ArrayLike
+
+from ..linear_maps import LinearMap, PerClass
+from ..linear_solve import solve_convex
+from ..products import EXACT, sum_over_rows
+from .elementwise import floating, logistic_curvature, logistic_loss, normalized, sigmoid, with_offset
+from .margin import MarginLoss
+
+__all__ = ["BinaryCrossEntropy", "SoftmaxCrossEntropy"]
+
+LOG_2 = math.log(2.0)
+
+
+@register_dataclass
+@dataclass(frozen=True)
+class BinaryCrossEntropy(MarginLoss):
+    """``L(z) = Σ wᵢ [log(1 + exp(zᵢ + oᵢ)) - yᵢ (zᵢ + oᵢ)]``.
+
+    Args:
+        y: labels in [0, 1], ``(m,)``, in the dtype of the margins.
+        weight: row weights that sum to one, ``(m,)``.
+        offset: ``o``, ``(m,)`` or None.
+
+    Make one with :meth:`create`, which normalises the weights.
+    """
+
+    y: Array
+    weight: Array
+    offset: Array | None = None
+
+    convex: ClassVar[bool] = True
+    curvature_bound: ClassVar[float | None] = 0.25
+    has_dual: ClassVar[bool] = True
+
+    @classmethod
+    def create(
+        cls, y: Array, sample_weight: ArrayLike | None = None, offset: Array | None = None
+    ) -> "BinaryCrossEntropy":
+        y = floating(y)
+        return cls(y, normalized(sample_weight, y), offset)
+
+    def value(self, z: Array) -> Array:
+        return jnp.sum(self.weight * logistic_loss(with_offset(z, self.offset), self.y))
+
+    def residual(self, z: Array) -> Array:
+        return self.weight * (sigmoid(with_offset(z, self.offset)) - self.y)
+
+    def curvature(self, z: Array) -> Array:
+        return self.weight * logistic_curvature(with_offset(z, self.offset))
+
+    def hessian(self, linear_map: LinearMap, z: Array) -> Array:
+        return linear_map.gram(self.curvature(z))
+
+    def row_weights(self) -> Array:
+        return self.weight
+
+    def separates(self, z: Array) -> Array:
+        rightly = jnp.where(z > 0.0, self.y == 1.0, (z < 0.0) & (self.y == 0.0))
+        return jnp.all(rightly | (self.weight == 0.0))
+
+    def balance(self, z: Array) -> tuple[Array, Array]:
+        # First where a step of the intercept would move p, as that costs least; then what is left is mixed in.
+        # With p' = p + δ the slack is the relative entropy of p' to p, which is at most δ²/(p q).
+        z = with_offset(z, self.offset)
+        tail = jnp.exp(-jnp.abs(z))  # one exponential for σ(z) and σ(-z)
+        sure = 1.0 / (1.0 + tail)
+        p, q = jnp.where(z > 0.0, sure, tail * sure), jnp.where(z > 0.0, tail * sure, sure)
+        mean, pull = jnp.sum(self.weight * p), jnp.sum(self.weight * (self.y - p))
+        curvature = jnp.sum(self.weight * p * q)
+        step = jnp.clip(pull / jnp.where(curvature > 0.0, curvature, 1.0), -1.0, 1.0)
+        left, mean = pull - step * curvature, mean + step * curvature
+        # Mixed with q = 0 or 1 for all rows; its own slack is that of a certain answer, log(1 + exp(±z)).
+        tiny = float(jnp.finfo(mean.dtype).tiny)
+        up = jnp.maximum(left, 0.0) / jnp.maximum(1.0 - mean, tiny)
+        down = jnp.maximum(-left, 0.0) / jnp.maximum(mean, tiny)
+        mixed, certain = up + down, jnp.where(left > 0.0, -z, z)
+        move = (1.0 - mixed) * step * p * q + up * q - down * p
+        slack = step * step * curvature + mixed * jnp.sum(self.weight * (jnp.maximum(certain, 0.0) + LOG_2))
+        return self.weight * move, slack
+
+
+@register_dataclass
+@dataclass(frozen=True)
+class SoftmaxCrossEntropy(MarginLoss):
+    """``L(z) = Σ wᵢ [logsumexp_k(z_ki + o_ki) - Σ_k t_ki (z_ki + o_ki)]`` over margins ``(K, m)``.
+
+    Args:
+        targets: one-hot labels ``t``, ``(K, m)``.
+        weight: row weights that sum to one, ``(m,)``.
+        offset: ``o``, ``(K, m)`` or None.
+    """
+
+    targets: Array
+    weight: Array
+    offset: Array | None = None
+
+    convex: ClassVar[bool] = True
+    curvature_bound: ClassVar[float | None] = 0.5  # Böhning (1992): diag(p) - ppᵀ <= I/2
+    has_dual: ClassVar[bool] = True
+
+    @classmethod
+    def create(
+        cls, targets: Array, sample_weight: ArrayLike | None = None, offset: Array | None = None
+    ) -> "SoftmaxCrossEntropy":
+        targets = floating(targets)
+        return cls(targets, normalized(sample_weight, targets[0]), offset)
+
+    def value(self, z: Array) -> Array:
+        z = with_offset(z, self.offset)
+        return jnp.sum(self.weight * (jax.nn.logsumexp(z, axis=0) - jnp.sum(self.targets * z, axis=0)))
+
+    def residual(self, z: Array) -> Array:
+        return self.weight[None] * (jax.nn.softmax(with_offset(z, self.offset), axis=0) - self.targets)
+
+    def curvature(self, z: Array) -> Array:
+        # At p = 1/K this is L'' itself, on the margins that sum to zero: (I - 11ᵀ/K)/K.
+        p = jax.nn.softmax(with_offset(z, self.offset), axis=0)
+        num_classes = p.shape[0]
+        return (num_classes / (num_classes - 1)) * self.weight[None] * p * (1.0 - p)
+
+    def hessian(self, linear_map: LinearMap, z: Array) -> Array:
+        if not isinstance(linear_map, PerClass):
+            raise TypeError("softmax_cross_entropy needs a PerClass linear map: one block of weights a class")
+        num_classes, n = linear_map.num_classes, linear_map.base.shape[1]
+        p = jax.nn.softmax(with_offset(z, self.offset), axis=0)
+
+        def term(rows: Array, columns: Array) -> Array:
+            weight, p = columns[0], columns[1:]
+            weighted = (weight[None] * p)[:, :, None] * rows[None]  # (K, block, n)
+            own = jnp.einsum("kbi,bj->kij", weighted, rows)
+            cross = jnp.einsum("kbi,lbj->kilj", weighted, p[:, :, None] * rows[None])
+            diagonal = jnp.eye(num_classes, dtype=rows.dtype)[:, None, :, None]
+            return own[:, :, None, :] * diagonal - cross
+
+        blocks = sum_over_rows(linear_map.base, term, jnp.concatenate([self.weight[None, :], p]))
+        return blocks.reshape(num_classes * n, num_classes * n)
+
+    def row_weights(self) -> Array:
+        return self.weight
+
+    def separates(self, z: Array) -> Array:
+        own = jnp.sum(self.targets * z, axis=0)
+        other = jnp.max(jnp.where(self.targets > 0.0, -jnp.inf, z), axis=0)
+        one_class = jnp.max(self.targets, axis=0) == 1.0
+        return jnp.all((one_class & (own > other)) | (self.weight == 0.0))
+
+    def balance(self, z: Array) -> tuple[Array, Array]:
+        # As for two classes: first a step of the intercepts, then a mixture.
+        z = with_offset(z, self.offset)
+        p = jax.nn.softmax(z, axis=0)
+        target = jnp.sum(self.weight[None] * self.targets, axis=1)
+        means, eye = jnp.sum(self.weight[None] * p, axis=1), jnp.eye(p.shape[0], dtype=p.dtype)
+        curvature = eye * means[None] - jnp.matmul(self.weight[None] * p, p.T, precision=EXACT)
+        pull = jnp.sum(self.weight[None] * (self.targets - p), axis=1)
+        step = jnp.clip(solve_convex(curvature, pull), -0.5, 0.5)
+        move = p * (step[:, None] - jnp.sum(step[:, None] * p, axis=0)[None])
+        keep, shift = _mixture(jnp.sum(self.weight[None] * (p + move), axis=1), target)
+        # The slack of the mixture's own distribution: that of certain answers, at most.
+        certain = jax.nn.logsumexp(z, axis=0)[None] - z
+        slack = jnp.vdot(step, curvature @ step) + jnp.sum(shift * jnp.sum(self.weight[None] * certain, axis=1))
+        return self.weight[None] * (keep * move + (keep - 1.0) * p + shift[:, None]), slack
+
+
+def _mixture(means: Array, target: Array) -> tuple[Array, Array]:
+    """``keep`` and ``shift``: class probabilities ``keep p + shift`` have means ``target`` if ``p`` has ``means``.
+
+    That is ``(1 - θ) p + θ q`` with one distribution ``q`` for all rows and the smallest ``θ`` that keeps
+    ``q`` nonnegative; where the means agree, ``θ = 0``.
+    """
+    tiny = float(jnp.finfo(means.dtype).tiny)
+    keep = 1.0 - jnp.max(jnp.maximum(1.0 - target / jnp.maximum(means, tiny), 0.0))
+    # θ q = target - (1 - θ) means, without dividing by a θ that may vanish.
+    return keep, jnp.maximum(target - keep * means, 0.0)
