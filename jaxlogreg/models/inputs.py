@@ -34,6 +34,9 @@ __all__ = [
 
 Design = ArrayLike | Columns  # what may stand for X
 
+LARGE = 2**20  # numbers from which on a sum by all cores is worth a compilation
+_sum = jax.jit(jnp.sum)
+
 
 def as_design(value: Design) -> Array | Columns:
     """``X`` as a floating-point array ``(m, n)``, or as columns of such arrays."""
@@ -230,7 +233,8 @@ def _check_finite(name: str, array: Array, remedy: str) -> None:
         values = np.asarray(array)
         with np.errstate(over="ignore", invalid="ignore"):
             # One fast pass: NaN and infinity survive a sum. A sum may also overflow: then look closely.
-            finite = bool(np.isfinite(values.sum())) or bool(np.isfinite(values).all())
+            total = _sum(array) if array.size >= LARGE and isinstance(array, jax.Array) else values.sum()
+            finite = bool(np.isfinite(total)) or bool(np.isfinite(values).all())
     if not finite:
         values = np.asarray(array)
         where = np.argwhere(~np.isfinite(values))[0]
