@@ -85,25 +85,29 @@ def _gauss_jordan(H: Array) -> Array:
     """``H⁻¹`` for positive definite ``H``: Gauss-Jordan elimination in place, a block of unknowns at a time."""
     n = H.shape[0]
     if n <= BLOCK:
-        return lax.fori_loop(0, n, lambda j, A: _pivot(A, j, 1 / lax.dynamic_slice(A, (j, j), (1, 1))), H)
+        return lax.fori_loop(0, n, _exchange, H)
     size = -(-n // BLOCK) * BLOCK
-    eye = jnp.eye(size, dtype=H.dtype)
-    padded = eye.at[:n, :n].set(H)
-
-    def pivot(k: Array, A: Array) -> Array:
-        j = k * BLOCK
-        return _pivot(A, j, _gauss_jordan(lax.dynamic_slice(A, (j, j), (BLOCK, BLOCK))))
-
-    return lax.fori_loop(0, size // BLOCK, pivot, padded)[:n, :n]
+    padded = jnp.eye(size, dtype=H.dtype).at[:n, :n].set(H)
+    return lax.fori_loop(0, size // BLOCK, _exchange_block, padded)[:n, :n]
 
 
-def _pivot(A: Array, j: Array, inverse: Array) -> Array:
-    """``A`` with the block of unknowns from ``j`` on exchanged, given the inverse of their own block."""
-    n, size = A.shape[0], inverse.shape[0]
-    unit = (jnp.arange(n)[:, None] == j + jnp.arange(size)[None]).astype(A.dtype)
-    columns = lax.dynamic_slice(A, (0, j), (n, size)) - unit
+def _exchange(j: Array, A: Array) -> Array:
+    """``A`` with unknown ``j`` exchanged for its equation: elementwise, which is fast for many small systems."""
+    unit = (jnp.arange(A.shape[0]) == j).astype(A.dtype)
+    row, column = lax.dynamic_index_in_dim(A, j, keepdims=False), lax.dynamic_index_in_dim(A, j, 1, keepdims=False)
+    pivot = lax.dynamic_index_in_dim(row, j, keepdims=False)
+    row = jnp.where(unit > 0.0, 1.0, row) / pivot
+    return jnp.where(unit[None] > 0.0, unit[:, None], A) - (column - unit)[:, None] * row[None]
+
+
+def _exchange_block(k: Array, A: Array) -> Array:
+    """The same for the ``k``-th block of unknowns, by matrix products."""
+    n, j = A.shape[0], k * BLOCK
+    inverse = _gauss_jordan(lax.dynamic_slice(A, (j, j), (BLOCK, BLOCK)))
+    unit = (jnp.arange(n)[:, None] == j + jnp.arange(BLOCK)[None]).astype(A.dtype)
+    columns = lax.dynamic_slice(A, (0, j), (n, BLOCK)) - unit
     A = lax.dynamic_update_slice(A, unit, (0, j))
-    row = jnp.matmul(inverse, lax.dynamic_slice(A, (j, 0), (size, n)), precision=lax.Precision.HIGHEST)
+    row = jnp.matmul(inverse, lax.dynamic_slice(A, (j, 0), (BLOCK, n)), precision=lax.Precision.HIGHEST)
     return A - jnp.matmul(columns, row, precision=lax.Precision.HIGHEST)
 
 

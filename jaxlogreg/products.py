@@ -22,6 +22,8 @@ EXACT = lax.Precision.HIGHEST
 
 BLOCK_SIZE = 2**18  # numbers to a block of rows: what stays in the cache of a core
 MIN_BLOCK_ROWS = 2048
+LANES_BLOCK_ROWS = 256  # the same where each lane scales the rows for itself
+TABLE_MAX_COLUMNS = 16  # up to here, products of columns are few enough to be tabulated
 COLUMN_SUM_MIN_ROWS = 2**15  # float64: from here on, a sum down the columns beats the product
 
 
@@ -121,8 +123,10 @@ def _gram_by_blocks(matrix: Rows, s: Array) -> Array:
 
 
 def _grams(matrix: Rows, s: Array) -> Array:
-    """All lanes' Grams as one product ``s @ [xⱼ xₖ]`` with a table that they share."""
+    """All lanes' Grams: of few columns as one product ``s @ [xⱼ xₖ]`` with a table that they share."""
     n = matrix.shape[1]
+    if n > TABLE_MAX_COLUMNS:
+        return sum_over_rows(matrix, _scaled_grams, s, LANES_BLOCK_ROWS)
 
     def term(rows: Array, s: Array) -> Array:
         rows = rows.astype(s.dtype)
@@ -130,6 +134,11 @@ def _grams(matrix: Rows, s: Array) -> Array:
 
     size = max(128, BLOCK_SIZE // (n * n))
     return sum_over_rows(matrix, term, s, size).reshape(*s.shape[:-1], n, n)
+
+
+def _scaled_grams(rows: Array, s: Array) -> Array:
+    rows = rows.astype(s.dtype)
+    return jnp.einsum("...bi,bj->...ij", s[..., None] * rows, rows, precision=EXACT)
 
 
 #: ``Xᵀ diag(s) X``, ``(n, n)``, for a matrix that gives rows; in the precision of ``s``, by blocks.
