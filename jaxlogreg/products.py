@@ -157,9 +157,12 @@ def _centre(matrix: Rows) -> Array:
 def _moments(matrix: Rows, s: Array) -> tuple[Array, Array]:
     """In two passes: the mean, then the squares about it."""
     X, centre = matrix.rows(0, matrix.shape[0]), _centre(matrix)
-    mean = centre + jnp.sum(s[:, None] * (X - centre[None, :]), axis=0)
+    shift = jnp.sum(s[:, None] * (X - centre[None, :]), axis=0)
+    mean = centre + shift
+    rounding = (mean - centre) - shift  # of a mean far from zero; it would count as deviation
     # The root is inside the square so that the two sums share no factor as long as X: XLA would store it.
-    return mean, jnp.sum(jnp.square(jnp.sqrt(s)[:, None] * (X - mean[None, :])), axis=0)
+    square = jnp.sum(jnp.square(jnp.sqrt(s)[:, None] * (X - mean[None, :])), axis=0)
+    return mean, jnp.maximum(square - rounding * rounding, 0.0)
 
 
 def _moments_by_blocks(matrix: Rows, s: Array) -> tuple[Array, Array]:

@@ -95,7 +95,9 @@ def test_coefficients_equal_glm(dataset, model, dtype):
     for solver in SOLVERS if every else SOLVERS[:1]:
         solution = jlr.fit(X.astype(dtype), y, sample_weight=weight, solver=solver).raise_if_failed()
         found = np.append(solution.params.intercept, solution.params.coef)
-        np.testing.assert_allclose(found, expected, rtol=1e-7 if X64 else 2e-4)
+        # A coefficient times its column's deviation is known to about tol / curvature: in float32, 1e-6 / 0.1.
+        known = 0.0 if X64 else np.append(0.0, 1e-5 / X.std(axis=0))
+        np.testing.assert_array_less(np.abs(found - expected), (1e-7 if X64 else 2e-4) * np.abs(expected) + known)
 
 
 @pytest.mark.parametrize(("dataset", "model"), [("ucla_admissions", "rank_as_factor"), ("spector", "main")])
