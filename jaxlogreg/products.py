@@ -138,7 +138,8 @@ def _grams(matrix: Rows, s: Array) -> Array:
 
 def _scaled_grams(rows: Array, s: Array) -> Array:
     rows = rows.astype(s.dtype)
-    return jnp.einsum("...bi,bj->...ij", s[..., None] * rows, rows, precision=EXACT)
+    scaled = s[..., None] * rows.reshape((1,) * (s.ndim - 1) + rows.shape)
+    return jnp.einsum("...bi,bj->...ij", scaled, rows, precision=EXACT)
 
 
 #: ``Xᵀ diag(s) X``, ``(n, n)``, for a matrix that gives rows; in the precision of ``s``, by blocks.

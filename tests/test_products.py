@@ -218,3 +218,13 @@ def test_moments_of_columns_far_from_zero_keep_their_digits(m, lanes, dtype):
     eps = float(jnp.finfo(dtype).eps)
     assert_allclose(mean, expected, rtol=50 * eps)
     assert_allclose(variance, share @ (exact(X) - expected) ** 2, rtol=300 * eps)
+
+
+@pytest.mark.parametrize("n", [5, 40])
+def test_grams_of_few_and_of_many_columns_have_lanes(n):
+    rng = np.random.default_rng(11)
+    X, s = rng.normal(size=(600, n)), rng.uniform(size=(3, 600))
+    dtype = jnp.result_type(float)
+    found = jax.jit(jax.vmap(jlr.Dense(jnp.asarray(X, dtype)).gram))(jnp.asarray(s, dtype))
+    expected = np.einsum("lm,mi,mj->lij", s, X, X)
+    assert_allclose(found, expected, rtol=0, atol=1e4 * float(jnp.finfo(dtype).eps))
