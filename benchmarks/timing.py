@@ -43,14 +43,18 @@ def timed_result(function: Callable[[], Result]) -> tuple[float, Result]:
 def in_turn(contenders: Mapping[str, Callable[[], object]], rounds: int) -> dict[str, float]:
     """The median seconds of each contender; one that has used 20 s sits out the rounds that are left.
 
-    A quick one is timed right after a run of its own, for threads of the one before may still be spinning.
+    A quick one first runs untimed for a while: threads of the one before may still be spinning, and a core that has
+    just rested is slow.
     """
     times: dict[str, list[float]] = {name: [] for name in contenders}
     for _ in range(rounds):
         for name, function in contenders.items():
             if sum(times[name]) < ENOUGH_SECONDS:
-                seconds = timed(function)
-                times[name].append(timed(function) if seconds < QUICK_SECONDS else seconds)
+                seconds, start = timed(function), time.perf_counter()
+                if seconds < QUICK_SECONDS:
+                    while time.perf_counter() - start < QUICK_SECONDS:
+                        seconds = timed(function)
+                times[name].append(seconds)
     return {name: median(seconds) for name, seconds in times.items()}
 
 

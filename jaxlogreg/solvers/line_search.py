@@ -3,8 +3,8 @@
 Along ``w + t d`` the margins are ``z + t (A d)``, so with ``A d`` at hand the slope
 ``φ'(t) = L'(z + t A d)·(A d) + R'(w + t d)·d`` costs one pass over the rows. The unit step is tried
 first, and is taken if the slope has fallen enough: its residual goes straight into the gradient, and
-the search was free. Otherwise a root of ``φ'`` is bracketed and closed in on by secants, safeguarded
-by bisection. A convex loss needs no values; for any other, a trial that does not lower the value
+the search was free. Otherwise secants of ``φ'`` lead on until its root is bracketed, and then close in on it,
+safeguarded by bisection. A convex loss needs no values; for any other, a trial that does not lower the value
 enough (Armijo) counts as too long. A trial that is not finite counts as too long, too.
 """
 
@@ -22,7 +22,7 @@ __all__ = ["search"]
 SLOPE_FRACTION = 0.1  # accept when |φ'(t)| <= this |φ'(0)|: nearly exact, and mostly the first trial
 VALUE_FRACTION = 1e-4  # Armijo's constant
 MAX_TRIALS = 40
-GROWTH = 10.0  # a step without upper bound grows by at most this factor a trial
+GROWTH = 10.0  # a step without upper bound grows by at most this much of itself a trial
 
 
 @register_dataclass
@@ -67,11 +67,12 @@ def search(problem: Problem, point: Point, direction: Array, lanes: Lanes) -> tu
             descended &= value <= point.value + VALUE_FRACTION * t * slope_at_0 + slack
         accepted = descended & (jnp.abs(slope) <= SLOPE_FRACTION * jnp.abs(slope_at_0))
         too_long = ~(descended & (slope < 0.0))
+        further = _extrapolated(t, slope, low, low_slope)
         low, low_slope = jnp.where(too_long, low, t), jnp.where(too_long, low_slope, slope)
         # Where the value or a NaN made the trial too long its slope says nothing: bisect.
         usable = jnp.where(descended & (slope > 0.0), slope, jnp.inf)
         high, high_slope = jnp.where(too_long, t, high), jnp.where(too_long, usable, high_slope)
-        next_t = _next(low, low_slope, high, high_slope, trial.count)
+        next_t = jnp.where(jnp.isfinite(high), _between(low, low_slope, high, high_slope, trial.count), further)
         t = jnp.where(accepted, t, next_t)
         return _Trial(t, low, low_slope, high, high_slope, residual, value, trial.count + 1, accepted)
 
@@ -92,10 +93,15 @@ def search(problem: Problem, point: Point, direction: Array, lanes: Lanes) -> tu
     return Point(w, point.z + t * step_margins, gradient, value), found
 
 
-def _next(low: Array, low_slope: Array, high: Array, high_slope: Array, count: Array) -> Array:
-    bounded = jnp.isfinite(high)
-    width = jnp.where(bounded, high - low, 0.0)
+def _extrapolated(t: Array, slope: Array, low: Array, low_slope: Array) -> Array:
+    """Beyond ``t``, where a line through the last two slopes comes to zero."""
+    rise = slope - low_slope
+    ahead = jnp.where(rise > 0.0, -slope * (t - low) / jnp.where(rise > 0.0, rise, 1.0), jnp.inf)
+    return t + jnp.minimum(ahead, GROWTH * t)
+
+
+def _between(low: Array, low_slope: Array, high: Array, high_slope: Array, count: Array) -> Array:
+    width = jnp.where(jnp.isfinite(high), high - low, 0.0)
     interpolate = jnp.isfinite(high_slope) & (count % 3 != 2)  # every third trial bisects
     fraction = jnp.where(interpolate, low_slope / (low_slope - jnp.where(interpolate, high_slope, 1.0)), 0.5)
-    inside = low + jnp.clip(fraction, 0.05, 0.95) * width
-    return jnp.where(bounded, inside, jnp.maximum(GROWTH * low, jnp.ones_like(low)))
+    return low + jnp.clip(fraction, 0.05, 0.95) * width
