@@ -80,8 +80,9 @@ class Problem:
         return self.loss.hessian(self.linear_map, z) + _diagonal_matrix(self.penalty.diagonal(w))
 
     def point(self, w: Array) -> Point:
-        """``w`` with margins and gradient computed afresh: two reads of the data."""
-        z = self.linear_map.mv(w)
+        """``w`` with margins and gradient computed afresh: two reads of the data, at zero one."""
+        zero = jnp.zeros(self.margins_shape(w), w.dtype)
+        z = lax.cond(jnp.any(w != 0.0), self.linear_map.mv, lambda w: zero, w)
         value, residual = self.loss.value_and_residual(z)
         if value is not None:
             value = value + self.penalty.value(w)

@@ -179,8 +179,8 @@ def test_num_passes_counts_reads_of_the_data(made):
     X, y, _ = made
     solvers = jlr.Newton(), jlr.LBFGS(), jlr.LBFGS(preconditioner="hessian")
     newton, lbfgs, preconditioned = (jlr.fit(X, y, l2=0.1, solver=solver) for solver in solvers)
-    # moments, then margins and gradient at the start and at the end, separation and gap; and the steps
-    assert newton.num_passes == 7 + 3 * newton.num_steps
-    assert lbfgs.num_passes == 7 + 2 * lbfgs.num_steps
-    num_hessians = preconditioned.num_passes - (7 + 2 * preconditioned.num_steps)
+    # moments, then the gradient at zero, margins and gradient at the end, separation and gap; and the steps
+    assert newton.num_passes == 6 + 3 * newton.num_steps
+    assert lbfgs.num_passes == 6 + 2 * lbfgs.num_steps
+    num_hessians = preconditioned.num_passes - (6 + 2 * preconditioned.num_steps)
     assert 0 <= num_hessians <= preconditioned.num_steps

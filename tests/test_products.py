@@ -167,9 +167,9 @@ def test_second_derivatives_are_those_of_the_plain_formula(name, dtype):
 
 
 @dtypes
-@pytest.mark.parametrize("min_rows", [0, 10**9], ids=["sums", "product"])
-def test_either_form_of_the_transposed_product_is_numpys(min_rows, dtype, monkeypatch):
-    monkeypatch.setattr(products, "COLUMN_SUM_MIN_ROWS", min_rows)
+@pytest.mark.parametrize("min_size", [0, 10**9], ids=["sums", "product"])
+def test_either_form_of_the_transposed_product_is_numpys(min_size, dtype, monkeypatch):
+    monkeypatch.setattr(products, "COLUMN_SUM_MIN_SIZE", min_size)
     X, r = arguments("transposed", dtype)
     assert_close(products.transposed_product(X, r), in_numpy("transposed", X, r), dtype)
 

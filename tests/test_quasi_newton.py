@@ -59,7 +59,7 @@ def test_the_hessian_makes_hard_problems_easy_and_is_not_paid_for_by_easy_ones(d
         plain, preconditioned = (jlr.fit(X, y, l2=1e-3, solver=s, tol=1e-5) for s in (jlr.LBFGS(), solver))
         assert plain.converged
         assert preconditioned.converged
-        num_hessians = int(preconditioned.num_passes - (7 + 2 * preconditioned.num_steps))
+        num_hessians = int(preconditioned.num_passes - (6 + 2 * preconditioned.num_steps))
         if hard:
             assert 1 <= num_hessians <= 4
             assert 2 * int(preconditioned.num_steps) < int(plain.num_steps)
@@ -71,7 +71,7 @@ def test_the_hessian_makes_hard_problems_easy_and_is_not_paid_for_by_easy_ones(d
 def test_few_columns_get_their_hessian_at_the_start_as_it_costs_less_than_a_step(made, dtype):
     X, y, _ = made
     solution = jlr.fit(X, y, l2=1e-3, solver=jlr.LBFGS(preconditioner="hessian"), max_steps=1)
-    assert solution.num_passes == 7 + 2 + 1
+    assert solution.num_passes == 6 + 2 + 1
 
 
 def test_the_hessian_helps_a_loss_that_is_not_convex(dtype):

@@ -228,7 +228,7 @@ def verify(task: Task, run: Run, limits: Limits) -> Run:
         initial_value=jnp.where(run.num_steps == 0, value, run.initial_value),
         status=jnp.where(run.verified, run.status, status),
         verified=status != int(Status.RUNNING),
-        num_passes=run.num_passes + jnp.where(run.verified, 0, 2),
+        num_passes=run.num_passes + jnp.where(run.verified, 0, 1 + jnp.any(point.w != 0.0).astype(jnp.int32)),
     )
 
 
