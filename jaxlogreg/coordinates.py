@@ -18,7 +18,7 @@ from jax import Array
 from jax.tree_util import register_dataclass
 
 from .lanes import Lanes
-from .linear_maps import Identity, LinearMap, PerClass, Standardized, WithIntercept
+from .linear_maps import Identity, LinearMap, PerClass, Standardized, WithIntercept, one_block
 from .problem import Problem
 
 __all__ = ["Coordinates", "choose_coordinates", "in_coordinates"]
@@ -74,7 +74,7 @@ def choose_coordinates(problem: Problem, w: Array, standardize: bool, lanes: Lan
 
     Lanes that differ in their row weights have them in common, by the mean of the weights.
     """
-    base = _columns_of(problem.linear_map)
+    base = one_block(problem.linear_map)
     if isinstance(base, Identity):
         one = jnp.ones_like(w)
         return Coordinates(jnp.zeros_like(w), one, one, one)
@@ -112,7 +112,7 @@ def _moments(base: LinearMap, weights: Array, centred: Array) -> tuple[Array, Ar
 
 def in_coordinates(problem: Problem, coordinates: Coordinates) -> Problem:
     """The same problem as a function of the weights in these coordinates."""
-    base, mean, scale = _columns_of(problem.linear_map), coordinates.mean, coordinates.scale
+    base, mean, scale = one_block(problem.linear_map), coordinates.mean, coordinates.scale
     if isinstance(base, Identity):
         return problem
     if isinstance(base, WithIntercept):
@@ -123,7 +123,3 @@ def in_coordinates(problem: Problem, coordinates: Coordinates) -> Problem:
         changed = PerClass(changed, problem.linear_map.num_classes)
     penalty = problem.penalty.rescaled(jnp.tile(scale, changed.shape[1] // scale.shape[0]))
     return replace(problem, linear_map=changed, penalty=penalty)
-
-
-def _columns_of(linear_map: LinearMap) -> LinearMap:
-    return linear_map.base if isinstance(linear_map, PerClass) else linear_map

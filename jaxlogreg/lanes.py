@@ -6,13 +6,18 @@ and the mean of something over them. Such answers are the same for every lane, s
 what is computed from them (a preconditioner) in one copy. Alone, a fit is its own only lane.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 import jax.numpy as jnp
 from jax import Array, lax
 from jax.tree_util import register_dataclass
 
-__all__ = ["Lanes", "alone"]
+__all__ = ["Lanes", "alone", "compute_if"]
+
+Argument = TypeVar("Argument")
+Result = TypeVar("Result")
 
 
 @register_dataclass
@@ -58,3 +63,17 @@ class Lanes:
 def alone() -> Lanes:
     """A fit that is its own only lane."""
     return Lanes(jnp.ones((), bool))
+
+
+def compute_if(wanted: Array, compute: Callable[[Argument], Result], argument: Argument, otherwise: Result) -> Result:
+    """``compute(argument)`` where wanted. Under ``vmap`` it is computed only if some lane wants it.
+
+    A loop of no or one round: of a ``cond``, ``vmap`` runs both branches, with a copy of all they use for each lane.
+    """
+
+    def once(carry: tuple[Result, Array]) -> tuple[Result, Array]:
+        # The barrier ties the body to its state: XLA would hoist it out of the loop and run it always after all.
+        here, _ = lax.optimization_barrier((argument, carry[1]))
+        return compute(here), jnp.zeros_like(carry[1])
+
+    return lax.while_loop(lambda carry: carry[1], once, (otherwise, wanted))[0]

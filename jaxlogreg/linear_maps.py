@@ -19,7 +19,17 @@ from jax.tree_util import register_dataclass
 
 from . import products
 
-__all__ = ["Columns", "Dense", "Identity", "LinearMap", "PerClass", "Standardized", "WithIntercept"]
+__all__ = [
+    "Columns",
+    "Dense",
+    "Identity",
+    "LinearMap",
+    "PerClass",
+    "Standardized",
+    "WithIntercept",
+    "as_row",
+    "one_block",
+]
 
 
 class LinearMap:
@@ -123,11 +133,11 @@ class Columns(LinearMap):
         k = self.shared.shape[1]
         z = products.product(self.shared, w[..., :k])
         for j, column in enumerate(self._own()):
-            z = z + w[..., k + j, None] * _as_row(column, w)
+            z = z + w[..., k + j, None] * as_row(column, w)
         return z
 
     def rmv(self, r: Array) -> Array:
-        own = [jnp.sum(r * _as_row(column, r), axis=-1) for column in self._own()]
+        own = [jnp.sum(r * as_row(column, r), axis=-1) for column in self._own()]
         return jnp.concatenate([products.transposed_product(self.shared, r), jnp.stack(own, axis=-1)], axis=-1)
 
     def rows(self, start: Array | int, size: int) -> Array:
@@ -220,12 +230,12 @@ class Standardized(LinearMap):
         return self.base.shape
 
     def mv(self, w: Array) -> Array:
-        w = w / _as_row(self.scale, w)
-        return self.base.mv(w) - jnp.sum(_as_row(self.mean, w) * w, axis=-1, keepdims=True)
+        w = w / as_row(self.scale, w)
+        return self.base.mv(w) - jnp.sum(as_row(self.mean, w) * w, axis=-1, keepdims=True)
 
     def rmv(self, r: Array) -> Array:
-        centred = self.base.rmv(r) - _as_row(self.mean, r) * jnp.sum(r, axis=-1, keepdims=True)
-        return centred / _as_row(self.scale, r)
+        centred = self.base.rmv(r) - as_row(self.mean, r) * jnp.sum(r, axis=-1, keepdims=True)
+        return centred / as_row(self.scale, r)
 
     def every(self, stride: int) -> "Standardized":
         return Standardized(self.base.every(stride), self.mean, self.scale)
@@ -283,6 +293,11 @@ class Identity(LinearMap):
         return r
 
 
-def _as_row(column_values: Array, like: Array) -> Array:
+def one_block(linear_map: LinearMap) -> LinearMap:
+    """The map of one class's weights, where there are classes."""
+    return linear_map.base if isinstance(linear_map, PerClass) else linear_map
+
+
+def as_row(column_values: Array, like: Array) -> Array:
     """``(n,)`` as ``(1, ..., n)``, to go with lanes."""
     return column_values.reshape((1,) * (like.ndim - 1) + (-1,))

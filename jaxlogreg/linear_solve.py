@@ -1,17 +1,19 @@
-"""One symmetric linear system: ``H x = b``, also where ``H`` is singular.
+"""Symmetric linear systems: ``H x = b``, also where ``H`` is singular, and inverses.
 
 Few unknowns are eliminated one by one in a compiled loop, the largest pivot first; that needs no
 LAPACK (whose first use costs a new process 0.15 s) and runs all lanes of a batch at once. More go
 through Cholesky, and are eliminated only where that fails. Elimination is rank-revealing: when no
 pivot is left but rounding, the remaining unknowns are zero. ``H`` is first scaled to a unit diagonal,
-so that "rounding" does not depend on units.
+so that "rounding" does not depend on units. Inverses go by blocks of unknowns, without LAPACK.
 """
 
 import jax
 import jax.numpy as jnp
 from jax import Array, lax
 
-__all__ = ["ELIMINATION_MAX", "inverse", "solve_convex", "solve_descent"]
+from .lanes import compute_if
+
+__all__ = ["ELIMINATION_MAX", "gram_rounding", "inverse", "solve_convex", "solve_descent"]
 
 ELIMINATION_MAX = 64
 BLOCK = 32  # unknowns to a block of an inverse
@@ -32,9 +34,14 @@ def inverse(H: Array) -> Array:
     """
     scale = _unit_diagonal(H)
     H, eye = H * scale[:, None] * scale[None, :], jnp.eye(H.shape[0], dtype=H.dtype)
-    found = _gauss_jordan(H + 4.0 * float(jnp.finfo(H.dtype).eps) * H.shape[0] ** 0.5 * eye)
+    found = _gauss_jordan(H + gram_rounding(H.shape[0], H.dtype) * eye)
     sound = jnp.all(jnp.isfinite(found)) & jnp.all(_diagonal(found) > 0.0)
     return jnp.where(sound, found, eye) * scale[:, None] * scale[None, :]
+
+
+def gram_rounding(n: int, dtype: jnp.dtype) -> float:
+    """That of an ``(n, n)`` Gram of unit diagonal."""
+    return 4.0 * float(jnp.finfo(dtype).eps) * n**0.5
 
 
 def solve_descent(H: Array, b: Array) -> Array:
@@ -115,13 +122,6 @@ def _factorise(H: Array, b: Array) -> Array:
     factor = jnp.linalg.cholesky(H)
     sound = jnp.all(_diagonal(factor) ** 2 > _rounding(b))  # False for NaN too
     x = jax.scipy.linalg.cho_solve((factor, True), b)
-    # A loop of no or one round: under vmap it runs only if some lane needs it, where a cond would
-    # eliminate in every lane always. The barrier ties its body to its state, or XLA would hoist the
-    # body out of the loop and run it always after all. (Nor is the fallback LAPACK's eigh: in one program
-    # with cho_solve, both batched, it was seen to deadlock XLA's thread pool on a CPU.)
-
-    def eliminate(state: tuple[Array, Array]) -> tuple[Array, Array]:
-        system, _ = lax.optimization_barrier(((H, b), state[1]))
-        return _eliminate(system[0], system[1][:, None])[:, 0], jnp.ones((), bool)
-
-    return lax.while_loop(lambda state: ~state[1], eliminate, (x, sound))[0]
+    # Not by LAPACK's eigh: in one program with cho_solve, both batched, it was seen to deadlock XLA's thread
+    # pool on a CPU.
+    return compute_if(~sound, lambda system: _eliminate(system[0], system[1][:, None])[:, 0], (H, b), x)

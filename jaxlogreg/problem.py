@@ -9,10 +9,10 @@ from dataclasses import dataclass
 
 import jax
 import jax.numpy as jnp
-from jax import Array, lax
+from jax import Array
 from jax.tree_util import register_dataclass
 
-from .lanes import Lanes, alone
+from .lanes import Lanes, alone, compute_if
 from .linear_maps import LinearMap
 from .losses import MarginLoss
 from .penalties import Penalty
@@ -81,8 +81,7 @@ class Problem:
 
     def point(self, w: Array) -> Point:
         """``w`` with margins and gradient computed afresh: two reads of the data, at zero one."""
-        zero = jnp.zeros(self.margins_shape(w), w.dtype)
-        z = lax.cond(jnp.any(w != 0.0), self.linear_map.mv, lambda w: zero, w)
+        z = compute_if(jnp.any(w != 0.0), self.linear_map.mv, w, jnp.zeros(self.margins_shape(w), w.dtype))
         value, residual = self.loss.value_and_residual(z)
         if value is not None:
             value = value + self.penalty.value(w)
@@ -98,15 +97,14 @@ class Problem:
         intercept, free = self.linear_map.intercept_mask(), self.penalty.diagonal(w) == 0.0
         constant = jnp.where(free & intercept, w, 0.0)
         mixed = jnp.any(free & ~intercept & (w != 0.0)) & ~jnp.all(free)
+        # Without reading: all margins, or those of the constant alone.
+        margins = jnp.sum(constant.reshape(*z.shape[:-1], -1), axis=-1, keepdims=True)
+        unread = self.loss.separates(jnp.where(jnp.all(free), z, margins))
 
-        def read(carry: tuple[Array, Array]) -> tuple[Array, Array]:
-            part, _ = lax.optimization_barrier((jnp.where(free, w, 0.0), carry[1]))
-            return self.linear_map.mv(part), jnp.zeros_like(carry[1])
+        def separates(part: Array) -> Array:
+            return self.loss.separates(self.linear_map.mv(part))
 
-        # The constant alone in each block: as many margins as rows, and no column of the data in them.
-        unread = jnp.broadcast_to(jnp.sum(constant.reshape(*z.shape[:-1], -1), axis=-1, keepdims=True), z.shape)
-        margins, _ = lax.while_loop(lambda carry: carry[1], read, (unread, (lanes or alone()).any(mixed)))
-        return self.loss.separates(jnp.where(jnp.all(free), z, margins))
+        return compute_if((lanes or alone()).any(mixed), separates, jnp.where(free, w, 0.0), unread)
 
     def duality_gap(self, point: Point) -> Array:
         """``F(w)`` minus the value of a dual point near it: a bound on ``F(w) - min F``.

@@ -3,8 +3,10 @@
 import csv
 import os
 from pathlib import Path
+from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -15,6 +17,7 @@ jax.config.update("jax_numpy_rank_promotion", "raise")
 ROOT = Path(__file__).parent.parent
 DATA = Path(__file__).parent / "data"
 X64 = jax.config.read("jax_enable_x64")
+DTYPE = jnp.result_type(float)
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -52,6 +55,16 @@ def made(dtype) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     X = rng.normal(size=(200, 5)) * [1, 10, 0.1, 100, 1] + [0, 5, 1, 300, 0]
     y = rng.uniform(size=200) < 1 / (1 + np.exp(-(X[:, 0] + 0.02 * (X[:, 3] - 300))))
     return X.astype(dtype), y.astype(dtype), rng.uniform(0.5, 2.0, 200).astype(dtype)
+
+
+def array(x: Any) -> jax.Array:
+    """In the float dtype of this run."""
+    return jnp.asarray(x, DTYPE)
+
+
+def exact(x: Any) -> np.ndarray:
+    """In float64, for a reference."""
+    return np.asarray(x, np.float64)
 
 
 def read_rows(name: str) -> list[dict[str, str]]:

@@ -4,25 +4,15 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from conftest import X64
+from conftest import DTYPE, X64, array, exact
 from numpy.testing import assert_allclose
 
 import jaxlogreg as jlr
 
-DTYPE = jnp.result_type(float)
 EPS = float(jnp.finfo(DTYPE).eps)
 M, K = 120, 3
 CLOSE = {"rtol": 0, "atol": 1e-9} if X64 else {"rtol": 1e-3, "atol": 1e-3}
 TIGHT = 1e-13 if X64 else None
-
-
-def array(x):
-    return jnp.asarray(x, DTYPE)
-
-
-def exact(x):
-    return np.asarray(x, np.float64)
-
 
 RNG = np.random.default_rng(0)
 SHARED = array(RNG.normal(size=(M, K)))

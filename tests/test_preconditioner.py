@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from conftest import X64
+from conftest import DTYPE, X64, array, exact
 from numpy.testing import assert_allclose
 
 import jaxlogreg as jlr
@@ -14,20 +14,10 @@ from jaxlogreg import losses
 from jaxlogreg.lanes import Lanes, alone
 from jaxlogreg.solvers.preconditioner import Effort, Inverse, Ladder, Rows, form_for
 
-DTYPE = jnp.result_type(float)
 EPS = float(jnp.finfo(DTYPE).eps)
 FULL = Effort(1, jnp.dtype(DTYPE))
 M, N, K = 50, 4, 3
 CLOSE = {"rtol": 0, "atol": 1e-10 if X64 else 2e-3}
-
-
-def array(x):
-    return jnp.asarray(x, DTYPE)
-
-
-def exact(x):
-    return np.asarray(x, np.float64)
-
 
 RNG = np.random.default_rng(0)
 X = array(RNG.normal(size=(M, N)))

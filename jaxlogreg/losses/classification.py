@@ -10,6 +10,7 @@ from jax import Array
 from jax.tree_util import register_dataclass
 from jax.typing import ArrayLike
 
+from ..lanes import compute_if
 from ..linear_maps import LinearMap, PerClass
 from ..linear_solve import solve_convex
 from ..products import EXACT, sum_over_rows
@@ -69,24 +70,27 @@ class BinaryCrossEntropy(MarginLoss):
         return jnp.all(rightly | (self.weight == 0.0))
 
     def balance(self, z: Array) -> tuple[Array, Array]:
-        # First where a step of the intercept would move p, as that costs least; then what is left is mixed in.
-        # With p' = p + δ the slack is the relative entropy of p' to p, which is at most δ²/(p q).
-        z = with_offset(z, self.offset)
-        tail = jnp.exp(-jnp.abs(z))  # one exponential for σ(z) and σ(-z)
-        sure = 1.0 / (1.0 + tail)
-        p, q = jnp.where(z > 0.0, sure, tail * sure), jnp.where(z > 0.0, tail * sure, sure)
-        mean, pull = jnp.sum(self.weight * p), jnp.sum(self.weight * (self.y - p))
-        curvature = jnp.sum(self.weight * p * q)
+        # Where a step of the intercept would move p, as that costs least. With p' = p + δ the slack is the relative
+        # entropy of p' to p, which is at most δ²/(p q).
+        bent, pull = self.curvature(z), -jnp.sum(self.residual(z))
+        curvature = jnp.sum(bent)
         step = jnp.clip(pull / jnp.where(curvature > 0.0, curvature, 1.0), -1.0, 1.0)
-        left, mean = pull - step * curvature, mean + step * curvature
-        # Mixed with q = 0 or 1 for all rows; its own slack is that of a certain answer, log(1 + exp(±z)).
-        tiny = float(jnp.finfo(mean.dtype).tiny)
-        up = jnp.maximum(left, 0.0) / jnp.maximum(1.0 - mean, tiny)
-        down = jnp.maximum(-left, 0.0) / jnp.maximum(mean, tiny)
-        mixed, certain = up + down, jnp.where(left > 0.0, -z, z)
-        move = (1.0 - mixed) * step * p * q + up * q - down * p
-        slack = step * step * curvature + mixed * jnp.sum(self.weight * (jnp.maximum(certain, 0.0) + LOG_2))
-        return self.weight * move, slack
+        left, simple = pull - step * curvature, (step * bent, step * step * curvature)
+
+        def mixed(z: Array) -> tuple[Array, Array]:
+            # What is left is mixed in: q = 0 or 1 for all rows; its own slack is that of a certain answer,
+            # log(1 + exp(±z)).
+            z = with_offset(z, self.offset)
+            mean = jnp.sum(self.weight * sigmoid(z)) + step * curvature
+            tiny = float(jnp.finfo(mean.dtype).tiny)
+            up = jnp.maximum(left, 0.0) / jnp.maximum(1.0 - mean, tiny)
+            down = jnp.maximum(-left, 0.0) / jnp.maximum(mean, tiny)
+            move, slack = simple
+            certain = jnp.maximum(jnp.where(left > 0.0, -z, z), 0.0) + LOG_2
+            move = (1.0 - up - down) * move + self.weight * (up * sigmoid(-z) - down * sigmoid(z))
+            return move, slack + (up + down) * jnp.sum(self.weight * certain)
+
+        return compute_if(jnp.abs(pull) > curvature, mixed, z, simple)
 
 
 @register_dataclass

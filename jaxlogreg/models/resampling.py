@@ -12,14 +12,13 @@ from jax.typing import ArrayLike
 from ..solution import Solution
 from ..solvers import Solver
 from ..solvers.loop import Limits
+from ..solvers.solve import MIN_LANES
 from .binary import FitData, FitOptions, as_data, fit_core, fit_settings
 from .inputs import Design, as_batch_size, as_binary_labels, as_design
 
 __all__ = ["bootstrap"]
 
-# Numbers in one array of lanes x rows, and the fewest lanes that make a matrix product worth its while.
-BATCH_NUMBERS = 2**20
-MIN_LANES = 10
+BATCH_NUMBERS = 2**20  # in one array of lanes x rows
 
 
 def bootstrap(

@@ -26,7 +26,7 @@ from ..products import EXACT, sum_over_rows
 from ..solution import Params, Solution
 from ..solvers import Solver
 from ..solvers.loop import Limits, as_task, run_task, same
-from ..solvers.solve import with_derivatives
+from ..solvers.solve import blocks_of, with_derivatives
 from .binary import FitData, FitOptions, as_problem, as_solution, design, flat_weights
 from .inputs import Design, as_batch_size, as_design
 from .path import as_path, fit_lanes
@@ -154,23 +154,24 @@ def _check_classes(y: np.ndarray, fold: np.ndarray, folds: int, weight: Array | 
             )
 
 
-def _held_out_losses(data: FitData, fold: Array, params: Params) -> Array:
-    """The mean loss of each fold's rows by the fits without them, ``(folds, L)``."""
+def _held_out_losses(data: FitData, fold: Array, held: Array, params: Params) -> Array:
+    """The mean loss of each fold's rows, of weights ``held``, by the fits without them, ``(folds, L)``."""
     linear_map, _ = design(data)
     weights = flat_weights(params, data.intercept)
     folds = weights.shape[0]
-    own = (fold[None] == jnp.arange(folds, dtype=fold.dtype)[:, None]).astype(weights.dtype)
-    held = own if data.sample_weight is None else own * data.sample_weight[None]
 
     def term(rows: Array, columns: Array) -> Array:
-        y, offset, own, held = columns[0], columns[1], columns[2 : 2 + folds], columns[2 + folds :]
+        y, offset, fold, held = columns[0], columns[1], columns[2].astype(jnp.int32), columns[3:]
         margins = jnp.matmul(weights.reshape(-1, rows.shape[1]), rows.T, precision=EXACT)
+        margins = margins.reshape(folds, -1, y.shape[0])
         # Each row is held out of one fold's fits: theirs are the margins that count.
-        margins = jnp.sum(own[:, None] * margins.reshape(folds, -1, rows.shape[0]), axis=0)
+        margins = jnp.take_along_axis(margins, fold[None, None], axis=0, mode="promise_in_bounds")[0]
         return jnp.matmul(held, logistic_loss(margins + offset[None], y[None]).T, precision=EXACT)
 
     offset = jnp.zeros_like(data.y) if data.offset is None else data.offset
-    total = sum_over_rows(linear_map, term, jnp.concatenate([data.y[None], offset[None], own, held]))
+    total = sum_over_rows(
+        linear_map, term, jnp.concatenate([data.y[None], offset[None], fold[None].astype(data.y.dtype), held])
+    )
     return total / jnp.sum(held, axis=1)[:, None]
 
 
@@ -178,9 +179,9 @@ def _held_out_losses(data: FitData, fold: Array, params: Params) -> Array:
 def _cross_validate(folds: int, data: FitData, fold: Array, solver: Solver, limits: Limits) -> CrossValidation:
     solution = fit_lanes(data, solver, limits)
     weight = jnp.ones_like(data.y) if data.sample_weight is None else data.sample_weight
-    kept = jnp.where(fold[None] == jnp.arange(folds, dtype=fold.dtype)[:, None], 0.0, weight[None])
-    found = _fit_folds(data, kept, solution.params, solver, limits)
-    loss = _held_out_losses(data, fold, found.params)
+    held = jnp.where(fold[None] == jnp.arange(folds, dtype=fold.dtype)[:, None], weight[None], 0.0)
+    found = _fit_folds(data, weight[None] - held, solution.params, solver, limits)
+    loss = _held_out_losses(data, fold, held, found.params)
     mean = jnp.mean(loss, axis=0)
     std_error = jnp.std(loss, axis=0, ddof=1) / folds**0.5
     best = jnp.argmin(mean)
@@ -195,11 +196,9 @@ def _fit_folds(data: FitData, kept: Array, start: Params, solver: Solver, limits
     Penalties and folds are two axes, so that what depends on one of them alone is computed for it alone.
     """
     folds, size = kept.shape[0], data.l2.shape[0]
-    count = -(-size // max(1, (limits.batch_size or LANES_AT_A_TIME) // folds))
-    together = -(-size // count)
-    # In descending order, and the last penalty fills the last block.
     order = jnp.argsort(-data.l2)
-    blocks = order[np.minimum(np.arange(count * together), size - 1).reshape(count, together)]
+    index = blocks_of(size, max(1, (limits.batch_size or LANES_AT_A_TIME) // folds))
+    together = index.shape[1]
 
     def problem_of(weight: Array, l2: Array) -> Problem:
         return as_problem(replace(data, l2=l2, sample_weight=weight, init=None))[0]
@@ -226,6 +225,6 @@ def _fit_folds(data: FitData, kept: Array, start: Params, solver: Solver, limits
         each = jax.vmap(each_fold, (None, None, 0, 0), axis_name=PENALTIES)
         return each(coordinates, kept, data.l2[index], flat_start[index])
 
-    found = lax.map(block, blocks)  # (count, together, folds, ...)
+    found = lax.map(block, order[index])  # (count, together, folds, ...)
     position = jnp.argsort(order)
     return jax.tree.map(lambda x: jnp.moveaxis(x.reshape(-1, *x.shape[2:])[position], 0, 1), found)

@@ -87,7 +87,6 @@ class Task:
     problem: Problem
     coordinates: Coordinates
     axis: str | tuple[str, ...] | None = field(default=None, metadata={"static": True})
-
     size: int = field(default=1, metadata={"static": True})
     share: bool = field(default=False, metadata={"static": True})
 
@@ -143,6 +142,7 @@ def prepare(solver: Solver, problem: Problem, init: Array, lanes: Lanes | None =
 
 
 def as_task(solver: Solver, problem: Problem, coordinates: Coordinates, lanes: Lanes) -> Task:
+    """The same with coordinates chosen before."""
     # Gradient descent keeps the user's own weights: its problem then needs no change of variables.
     changed = in_coordinates(problem, coordinates) if solver.standardizes else problem
     return Task(solver, changed, coordinates, lanes.axis, lanes.size, lanes.share)
@@ -150,7 +150,7 @@ def as_task(solver: Solver, problem: Problem, coordinates: Coordinates, lanes: L
 
 @jax.jit
 def begin(task: Task, init: Array) -> Run:
-    """The run before anything is evaluated; :func:`_verify` does that."""
+    """The run before anything is evaluated; :func:`verify` does that."""
     problem, w = task.problem, task.coordinates.to_solver(init)
     zero, inf = jnp.int32(0), jnp.full((), jnp.inf, w.dtype)
     z = jnp.zeros(problem.margins_shape(w), w.dtype)

@@ -30,8 +30,8 @@ from jax import Array, lax
 from jax.tree_util import register_dataclass
 
 from ..lanes import Lanes
-from ..linear_maps import LinearMap, PerClass
-from ..linear_solve import ELIMINATION_MAX, inverse
+from ..linear_maps import LinearMap, PerClass, as_row, one_block
+from ..linear_solve import ELIMINATION_MAX, gram_rounding, inverse
 from ..problem import Point, Problem
 from ..products import EXACT
 
@@ -44,11 +44,6 @@ MAX_STRIDE = 8
 ROWS_A_COLUMN = 16
 # A Gram is sound while its rounding stays below this part of its smallest eigenvalue.
 SOUND = 0.25
-
-
-def base_of(linear_map: LinearMap) -> LinearMap:
-    """The map of one block of weights."""
-    return linear_map.base if isinstance(linear_map, PerClass) else linear_map
 
 
 def unit_diagonal(problem: Problem, w: Array) -> Array:
@@ -84,6 +79,12 @@ class Curvature:
 
 
 def curvature_at(problem: Problem, point: Point, lanes: Lanes, effort: Effort) -> Curvature:
+    """The curvature of the loss at a point, in the rows that the effort takes, pooled over lanes and classes.
+
+    Raises:
+        ValueError: if the loss has no rows.
+    """
+
     def taken_of(x: Array) -> Array:  # rows are the last axis
         return x[..., :: effort.stride] if x.shape[-1:] == point.z.shape[-1:] else x
 
@@ -108,7 +109,7 @@ def curvature_at(problem: Problem, point: Point, lanes: Lanes, effort: Effort) -
 
 def efforts(problem: Problem, dtype: jnp.dtype) -> tuple[Effort | None, Effort, Effort | None]:
     """How the first Gram of a fit is computed, how the next are, and how where that was not sound."""
-    m, n = base_of(problem.linear_map).shape
+    m, n = one_block(problem.linear_map).shape
     exact = Effort(1, jnp.dtype(dtype))
     if m * n * n < FLOAT32_MIN_WORK:
         return None, exact, None
@@ -119,13 +120,8 @@ def efforts(problem: Problem, dtype: jnp.dtype) -> tuple[Effort | None, Effort, 
 
 def _is_sound(inverse_diagonal: Array, dtype: jnp.dtype) -> Array:
     """Whether a Gram computed in ``dtype`` had digits enough, by the diagonal of its inverse (of unit diagonal)."""
-    rounding = _rounding(inverse_diagonal.shape[0], dtype)
+    rounding = gram_rounding(inverse_diagonal.shape[0], dtype)
     return jnp.all((inverse_diagonal > 0.0) & (inverse_diagonal * rounding < SOUND))  # False for NaN
-
-
-def _rounding(n: int, dtype: jnp.dtype) -> float:
-    """Of an ``(n, n)`` Gram of unit diagonal; added to it, that Cholesky may go through."""
-    return 4.0 * float(jnp.finfo(dtype).eps) * n**0.5
 
 
 class Preconditioner:
@@ -189,16 +185,15 @@ class Ladder(Preconditioner):
 
     @classmethod
     def empty(cls, problem: Problem, w: Array) -> "Ladder":
-        n, dtype = base_of(problem.linear_map).shape[1], efforts(problem, w.dtype)[1].dtype
-        zero = jnp.zeros((), w.dtype)
-        share = jnp.zeros((w.shape[0] // n,), w.dtype) if isinstance(problem.linear_map, PerClass) else zero
-        no = jnp.zeros((), bool)
-        return cls(jnp.zeros((cls.RUNGS, n, n), dtype), jnp.zeros((cls.RUNGS,), dtype), share, zero, zero, no)
+        n, dtype = one_block(problem.linear_map).shape[1], efforts(problem, w.dtype)[1].dtype
+        zero, no = jnp.zeros((), w.dtype), jnp.zeros((), bool)
+        matrices, ratios = jnp.zeros((cls.RUNGS, n, n), dtype), jnp.zeros((cls.RUNGS,), dtype)
+        return cls(matrices, ratios, _no_share(problem, w), zero, zero, no)
 
     @classmethod
     def at(cls, problem: Problem, point: Point, lanes: Lanes, effort: Effort) -> "Ladder":
         curvature = curvature_at(problem, point, lanes, effort)
-        base = base_of(problem.linear_map)
+        base = one_block(problem.linear_map)
         n, dtype = base.shape[1], effort.dtype
         penalty, ratio = pooled_penalty(problem, point.w, n, lanes)
         own = ratio / curvature.share
@@ -235,6 +230,12 @@ class Ladder(Preconditioner):
         return (turned.astype(g.dtype) / (share[..., None] * self.total)).reshape(-1)
 
 
+def _no_share(problem: Problem, w: Array) -> Array:
+    """Zero, for each class if there are classes."""
+    shape = (problem.linear_map.num_classes,) if isinstance(problem.linear_map, PerClass) else ()
+    return jnp.zeros(shape, w.dtype)
+
+
 def pooled_penalty(problem: Problem, w: Array, n: int, lanes: Lanes) -> tuple[Array, Array]:
     """The penalty's diagonal for one block of weights, pooled over the lanes, and this lane's over it."""
     own = jnp.mean(problem.penalty.diagonal(w).reshape(-1, n), axis=0)
@@ -268,17 +269,15 @@ class Rows(Preconditioner):
 
     @classmethod
     def empty(cls, problem: Problem, w: Array) -> "Rows":
-        m, n = base_of(problem.linear_map).shape
-        zero = jnp.zeros((), w.dtype)
-        share = jnp.zeros((w.shape[0] // n,), w.dtype) if isinstance(problem.linear_map, PerClass) else zero
+        m, n = one_block(problem.linear_map).shape
+        zero, no = jnp.zeros((), w.dtype), jnp.zeros((), bool)
         rows, square = jnp.zeros((m,), w.dtype), jnp.zeros((m, m), w.dtype)
-        no = jnp.zeros((), bool)
-        return cls(rows, square, rows, jnp.zeros((n,), w.dtype), share, zero, zero, no)
+        return cls(rows, square, rows, jnp.zeros((n,), w.dtype), _no_share(problem, w), zero, zero, no)
 
     @classmethod
     def at(cls, problem: Problem, point: Point, lanes: Lanes, effort: Effort) -> "Rows":
         curvature = curvature_at(problem, point, lanes, effort)
-        base = base_of(problem.linear_map)
+        base = one_block(problem.linear_map)
         m, n = base.shape
         penalty, ratio = pooled_penalty(problem, point.w, n, lanes)
         diagonal = penalty / curvature.total
@@ -287,28 +286,24 @@ class Rows(Preconditioner):
         # B = diag(√s) A, made from the rows: here n > m, and A is small.
         half = root[:, None] * base.rows(0, m) * lax.rsqrt(diagonal)[None]
         spectrum, vectors = jnp.linalg.eigh(half @ half.T)
-        sound = jnp.all(jnp.isfinite(vectors)) & jnp.all(jnp.isfinite(spectrum))
-        vectors = jnp.where(sound, vectors, 0.0)
-        spectrum = jnp.where(sound, jnp.maximum(spectrum, 0.0), 0.0)
+        finite = jnp.all(jnp.isfinite(vectors)) & jnp.all(jnp.isfinite(spectrum))
+        vectors = jnp.where(finite, vectors, 0.0)
+        spectrum = jnp.where(finite, jnp.maximum(spectrum, 0.0), 0.0)
+        # Sound: it was computed in the precision of the data.
         return cls(root, vectors, spectrum, diagonal, curvature.share, ratio, curvature.total, jnp.ones((), bool))
 
     def apply(self, problem: Problem, g: Array) -> Array:
-        base = base_of(problem.linear_map)
-        blocks = g.reshape(*self.share.shape, -1) / _as_row(self.diagonal, self.share)
-        share, ratio = self.share[..., None], self.ratio
-        root, spectrum = _as_row(self.root, self.share), _as_row(self.spectrum, self.share)
+        base, share, ratio = one_block(problem.linear_map), self.share[..., None], self.ratio
+        diagonal, root, spectrum = (as_row(x, share) for x in (self.diagonal, self.root, self.spectrum))
+        blocks = g.reshape(*self.share.shape, -1) / diagonal
         turned = jnp.matmul(root * base.mv(blocks), self.vectors) * (share / (ratio + share * spectrum))
-        back = base.rmv(root * jnp.matmul(turned, self.vectors.T)) / _as_row(self.diagonal, self.share)
+        back = base.rmv(root * jnp.matmul(turned, self.vectors.T)) / diagonal
         return ((blocks - back) / (ratio * self.total)).reshape(-1)
-
-
-def _as_row(x: Array, like: Array) -> Array:
-    return x.reshape((1,) * like.ndim + (-1,))
 
 
 def form_for(problem: Problem, lanes: Lanes) -> type[Inverse] | type[Ladder] | type[Rows]:
     """The form for a problem's shape."""
-    m, n = base_of(problem.linear_map).shape
+    m, n = one_block(problem.linear_map).shape
     if n > m and n > ELIMINATION_MAX:
         return Rows
     return Ladder if lanes.share or isinstance(problem.linear_map, PerClass) else Inverse

@@ -16,7 +16,6 @@ Schnabel (1994) for the recursion in matrices; Li & Fukushima (2001) for cautiou
 """
 
 from dataclasses import dataclass, field, replace
-from functools import partial
 from typing import ClassVar, Literal
 
 import jax
@@ -24,11 +23,11 @@ import jax.numpy as jnp
 from jax import Array, lax
 from jax.tree_util import register_dataclass
 
-from ..lanes import Lanes
-from ..linear_maps import PerClass
+from ..lanes import Lanes, compute_if
+from ..linear_maps import PerClass, one_block
 from ..problem import Point, Problem
 from .line_search import search
-from .preconditioner import Effort, Preconditioner, base_of, efforts, form_for, unit_diagonal
+from .preconditioner import Effort, Preconditioner, efforts, form_for, unit_diagonal
 
 __all__ = ["LBFGS"]
 
@@ -138,7 +137,7 @@ class LBFGS:
         if state.preconditioner is None:
             return state
         form = form_for(problem, lanes)
-        patience = base_of(problem.linear_map).shape[1] // (COLUMNS_A_STEP + COLUMNS_A_LANE * lanes.size)
+        patience = one_block(problem.linear_map).shape[1] // (COLUMNS_A_STEP + COLUMNS_A_LANE * lanes.size)
         first, usual, exact = efforts(problem, point.w.dtype)
         # The first is worth the most, and costs little if it takes a part of the rows. One for all lanes or classes
         # may suit some of them badly: it is renewed more and more rarely, and corrected by the pairs.
@@ -147,13 +146,8 @@ class LBFGS:
         least = jnp.where(state.count == 0, patience // 4 if first is None else 0, least)
         wanted = lanes.any(state.slow) & (state.age >= least)
 
-        def compute(carry: tuple[Preconditioner, Array], effort: Effort) -> tuple[Preconditioner, Array]:
-            here, _ = lax.optimization_barrier((point, carry[1]))  # or XLA would hoist the Gram
-            return form.at(problem, here, lanes, effort), jnp.zeros_like(carry[1])
-
         def renewed(preconditioner: Preconditioner, now: Array, effort: Effort) -> Preconditioner:
-            # A loop of no or one round: under vmap it runs only if some lane wants it.
-            return lax.while_loop(lambda carry: carry[1], partial(compute, effort=effort), (preconditioner, now))[0]
+            return compute_if(now, lambda here: form.at(problem, here, lanes, effort), point, preconditioner)
 
         preconditioner, needs_exact, now = state.preconditioner, state.needs_exact, wanted
         if first is not None:
@@ -176,9 +170,8 @@ class LBFGS:
         )
 
     def _no_pairs(self, w: Array) -> _Pairs:
-        k, n = self.memory, w.shape[0]
-        shapes = ((k, n), (k, n), (k,), (k, k), ())
-        return _Pairs(*(jnp.zeros(shape, w.dtype) for shape in shapes), jnp.int32(0))
+        k, rows, zero = self.memory, jnp.zeros((self.memory, w.shape[0]), w.dtype), jnp.zeros((), w.dtype)
+        return _Pairs(rows, rows, jnp.zeros((k,), w.dtype), jnp.zeros((k, k), w.dtype), zero, jnp.int32(0))
 
     def _remember(self, pairs: _Pairs, step: Array, change: Array, diagonal: Array) -> _Pairs:
         curvature, squared = jnp.vdot(step, change), jnp.vdot(change, change / diagonal)

@@ -22,7 +22,7 @@ from ..problem import Problem
 from ..solution import Solution, Status
 from .loop import Limits, Solver, prepare, run_task, same
 
-__all__ = ["solve", "with_derivatives"]
+__all__ = ["MIN_LANES", "blocks_of", "solve", "with_derivatives"]
 
 AXIS = "lanes"
 # Numbers in one array of lanes x rows, and the lanes that make a matrix product worth its while. Memory is
@@ -127,7 +127,7 @@ def _batches(axis_size: int, size: int, many_columns: bool, in_batched: Any, arg
     batched = [leaf for flag, leaf in zip(flags, leaves, strict=True) if flag]
     if size >= axis_size:
         return run(batched, axis_size)
-    index = _blocks(axis_size, size)
+    index = blocks_of(axis_size, size)
     solution = lax.map(lambda lanes: run([leaf[lanes] for leaf in batched], index.shape[1]), index)
     return jax.tree.map(lambda x: x.reshape(-1, *x.shape[2:])[:axis_size], solution)
 
@@ -138,7 +138,7 @@ def _path(axis_size: int, size: int, solver: Solver, problem: Problem, init: Arr
     assert isinstance(penalty, L2)
     strength = penalty.strength
     order = jnp.argsort(-strength)
-    index = order[_blocks(axis_size, size)]
+    index = order[blocks_of(axis_size, size)]
 
     def with_strength(problem: Problem, strength: Array) -> Problem:
         penalty = problem.penalty
@@ -165,7 +165,7 @@ def _path(axis_size: int, size: int, solver: Solver, problem: Problem, init: Arr
     return jax.tree.map(lambda x: x.reshape(-1, *x.shape[2:])[position], solution)
 
 
-def _blocks(axis_size: int, size: int) -> np.ndarray:
+def blocks_of(axis_size: int, size: int) -> np.ndarray:
     """Lanes ``0 .. axis_size - 1`` in rows of ``size``; the last lane fills the last row."""
     count = -(-axis_size // size)
     size = -(-axis_size // count)  # rows as even as can be
