@@ -1,5 +1,6 @@
 """Lanes: each fit of a ``vmap`` is its solo fit, whatever the lanes share, and whatever befalls the others."""
 
+import re
 from dataclasses import replace
 
 import jax
@@ -11,6 +12,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 import jaxlogreg as jlr
 from jaxlogreg import Status
+from jaxlogreg.lanes import compute_if
 
 DTYPE = jnp.result_type(float)
 M, N = 60, 3
@@ -158,6 +160,30 @@ def test_classes_under_vmap():
             alone = fit_classes(X, labels, 3, l2=l2, tol=TOL)
             assert_allclose(lanes.params.coef[i], alone.params.coef, **CLOSE)
             assert_allclose(lanes.params.intercept[i], alone.params.intercept, **CLOSE)
+
+
+def test_what_one_lane_wants_is_computed_for_it_and_the_others_keep_theirs():
+    def one(x, wanted):
+        return compute_if(wanted, lambda x: (x * x, x + 1.0), x, (x, x))
+
+    x, wanted = array([3.0, 4.0, 5.0]), jnp.array([False, True, False])
+    squares, others = jax.jit(jax.vmap(one))(x, wanted)
+    assert_array_equal(squares, [3.0, 16.0, 5.0])
+    assert_array_equal(others, [3.0, 5.0, 5.0])
+    assert_array_equal(jax.jit(one)(x[0], wanted[1])[0], 9.0)
+
+
+def test_no_lane_has_a_copy_of_the_data():
+    X, y = array(RNG.normal(size=(211, 19))), array(np.arange(211) % 2)
+    l2 = array([0.1, 0.2, 0.3])
+    programs = {
+        "penalties": jax.jit(jax.vmap(lambda l2: jlr.fit(X, y, l2=l2))).lower(l2),
+        "labels": jax.jit(jax.vmap(lambda y: jlr.fit(X, y, l2=0.1))).lower(jnp.stack([y, 1 - y])),
+        "folds": jax.jit(lambda X: jlr.cross_validate(X, y, l2=l2, folds=3)).lower(X),
+    }
+    for name, program in programs.items():
+        shapes = set(re.findall(r"tensor<([\dx]+)x211x19x", program.as_text()))
+        assert not shapes, f"{name}: {shapes}"
 
 
 @pytest.mark.parametrize(

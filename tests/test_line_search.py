@@ -106,3 +106,21 @@ def test_a_good_unit_step_is_one_evaluation(made):
     jax.effects_barrier()
     assert found
     assert len(count) == 1
+
+
+@pytest.mark.parametrize(("scale", "expected"), [(1.0, 1), (0.2, 2), (0.01, 4), (3.0, 2)])
+def test_secants_find_the_minimum_of_a_quadratic_in_few_trials(scale, expected, dtype):
+    """A step too short by less than ten times is led on by one secant, one too long is cut by one."""
+    count = []
+
+    def quadratic(x):
+        jax.debug.callback(lambda: count.append(1))
+        return 0.5 * (x - 1.0) ** 2
+
+    problem, point = one_dimensional(quadratic, dtype)
+    jax.effects_barrier()
+    count.clear()
+    _, found = search(problem, point, jnp.asarray([scale], dtype), alone())
+    jax.effects_barrier()
+    assert found
+    assert len(count) == expected

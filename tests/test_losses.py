@@ -11,6 +11,7 @@ from sklearn.metrics import log_loss
 
 import jaxlogreg as jlr
 from jaxlogreg import losses
+from jaxlogreg.losses.elementwise import logistic_curvature
 
 DTYPE = jnp.result_type(float)
 EPS = float(jnp.finfo(DTYPE).eps)
@@ -86,6 +87,17 @@ def test_gradient_and_hessian_are_the_closed_forms_and_the_derivatives(s):
     assert_allclose(hessian, exact(X).T @ np.diag(weight * p * (1 - p)) @ exact(X) / weight.sum(), **TOL)
     assert_allclose(gradient, GRADIENT(w, X, y, sample_weight=s), **TOL)
     assert_allclose(hessian, HESSIAN(w, X, y, sample_weight=s), **TOL)
+
+
+def test_the_curvature_of_the_logistic_loss_and_its_derivatives_are_right_in_both_tails_and_at_zero():
+    z = np.array([-80.0, -20.0, -1.5, 0.0, 0.3, 2.0, 30.0])
+    s, bent = expit(z), expit(z) * expit(-z)
+    at = jnp.asarray(z, jnp.result_type(float))
+    slope = jax.vmap(jax.grad(logistic_curvature))
+    assert_allclose(logistic_curvature(at), bent, rtol=20 * EPS)
+    assert_allclose(slope(at), bent * (1 - 2 * s), rtol=20 * EPS)
+    second = jax.vmap(jax.grad(jax.grad(logistic_curvature)))(at)
+    assert_allclose(second, bent * (1 - 6 * bent), rtol=50 * EPS)
 
 
 def test_derivatives_at_zero_weights_are_right():

@@ -167,11 +167,20 @@ def test_second_derivatives_are_those_of_the_plain_formula(name, dtype):
 
 
 @dtypes
-@pytest.mark.parametrize("min_size", [0, 10**9], ids=["sums", "product"])
-def test_either_form_of_the_transposed_product_is_numpys(min_size, dtype, monkeypatch):
-    monkeypatch.setattr(products, "COLUMN_SUM_MIN_SIZE", min_size)
-    X, r = arguments("transposed", dtype)
+@pytest.mark.parametrize(
+    ("sums_from", "blocks_from"), [(0, 10**9), (10**9, 10**9), (0, 0)], ids=["sums", "product", "blocks"]
+)
+def test_every_form_of_the_transposed_product_is_numpys(sums_from, blocks_from, dtype, monkeypatch):
+    monkeypatch.setattr(products, "COLUMN_SUM_MIN_SIZE", sums_from)
+    monkeypatch.setattr(products, "SPLIT_MIN_BYTES", blocks_from)
+    X, r = arguments("transposed", dtype)  # 301 rows are 43 blocks of 7
     assert_close(products.transposed_product(X, r), in_numpy("transposed", X, r), dtype)
+
+
+def test_rows_are_split_into_equal_blocks_that_suit_the_cache(monkeypatch):
+    monkeypatch.setattr(products, "BLOCK_SIZE", 2**18)
+    for m, n, expected in ((50_000, 400, 80), (100_000, 100, 40), (32_561, 123, 0), (100, 5, 0)):
+        assert products._even_blocks(m, n) == expected
 
 
 @pytest.mark.skipif(not X64, reason="needs float64")
