@@ -7,23 +7,18 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from conftest import X64
+from conftest import DTYPE, X64, array
 from numpy.testing import assert_allclose, assert_array_equal
 
 import jaxlogreg as jlr
 from jaxlogreg import Status
 from jaxlogreg.lanes import compute_if
 
-DTYPE = jnp.result_type(float)
 M, N = 60, 3
 # In float64 lanes agree with their solo fits to 1e-9: coefficients are about 1, and tol is far below that.
 CLOSE = {"rtol": 0, "atol": 1e-9} if X64 else {"rtol": 0, "atol": 2e-3}
 TOL = 1e-13 if X64 else 1e-6
 RNG = np.random.default_rng(0)
-
-
-def array(x):
-    return jnp.asarray(x, DTYPE)
 
 
 def labels_for(X, count):

@@ -92,7 +92,7 @@ def test_gradient_and_hessian_are_the_closed_forms_and_the_derivatives(s):
 def test_the_curvature_of_the_logistic_loss_and_its_derivatives_are_right_in_both_tails_and_at_zero():
     z = np.array([-80.0, -20.0, -1.5, 0.0, 0.3, 2.0, 30.0])
     s, bent = expit(z), expit(z) * expit(-z)
-    at = jnp.asarray(z, jnp.result_type(float))
+    at = jnp.asarray(z, DTYPE)
     slope = jax.vmap(jax.grad(logistic_curvature))
     assert_allclose(logistic_curvature(at), bent, rtol=20 * EPS)
     assert_allclose(slope(at), bent * (1 - 2 * s), rtol=20 * EPS)

@@ -170,8 +170,9 @@ class LBFGS:
         )
 
     def _no_pairs(self, w: Array) -> _Pairs:
-        k, rows, zero = self.memory, jnp.zeros((self.memory, w.shape[0]), w.dtype), jnp.zeros((), w.dtype)
-        return _Pairs(rows, rows, jnp.zeros((k,), w.dtype), jnp.zeros((k, k), w.dtype), zero, jnp.int32(0))
+        k, zero = self.memory, jnp.zeros((), w.dtype)
+        rows, square = jnp.zeros((k, w.shape[0]), w.dtype), jnp.zeros((k, k), w.dtype)
+        return _Pairs(rows, rows, square[0], square, zero, jnp.int32(0))
 
     def _remember(self, pairs: _Pairs, step: Array, change: Array, diagonal: Array) -> _Pairs:
         curvature, squared = jnp.vdot(step, change), jnp.vdot(change, change / diagonal)
@@ -212,7 +213,7 @@ class LBFGS:
 
 
 def _times(matrix: Array, x: Array) -> Array:
-    # As a sum: for so few rows, and in a batch of lanes, faster than a product.
+    # As a sum, so that lanes need no batched product.
     return jnp.sum(matrix * x[None], axis=1)
 
 
