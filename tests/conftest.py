@@ -63,7 +63,7 @@ def array(x: Any) -> jax.Array:
 
 
 def exact(x: Any) -> np.ndarray:
-    """In float64, for a reference."""
+    """The very numbers the library sees, in float64: the reference rounds nothing."""
     return np.asarray(x, np.float64)
 
 

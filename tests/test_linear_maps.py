@@ -4,13 +4,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from conftest import DTYPE, array, exact
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.preprocessing import StandardScaler
 
 import jaxlogreg as jlr
 from jaxlogreg import products
 
-DTYPE = jnp.result_type(float)
 EPS = float(jnp.finfo(DTYPE).eps)
 M, N, K = 7, 3, 4
 BLOCK_ROWS = 1024
@@ -23,14 +23,6 @@ def small_blocks():
         patch.setattr(products, "BLOCK_SIZE", BLOCK_ROWS)
         patch.setattr(products, "MIN_BLOCK_ROWS", BLOCK_ROWS)
         yield
-
-
-def array(x):
-    return jnp.asarray(x, DTYPE)
-
-
-def exact(x):
-    return np.asarray(x, np.float64)
 
 
 RNG = np.random.default_rng(0)

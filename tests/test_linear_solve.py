@@ -4,24 +4,16 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from conftest import DTYPE, array, exact
 from numpy.testing import assert_allclose, assert_array_equal
 
 from jaxlogreg.linear_solve import _eliminate, inverse, solve_convex, solve_descent
 
-DTYPE = jnp.result_type(float)
 EPS = float(jnp.finfo(DTYPE).eps)
 SOLVE = jax.jit(solve_convex)
 DESCENT = jax.jit(solve_descent)
 INVERSE = jax.jit(inverse)
 sizes = pytest.mark.parametrize("n", [1, 5, 64, 65, 100])  # the method changes after 64
-
-
-def array(x):
-    return jnp.asarray(x, DTYPE)
-
-
-def exact(x):
-    return np.asarray(x, np.float64)
 
 
 def definite(n, seed=0):

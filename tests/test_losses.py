@@ -5,6 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
+from conftest import DTYPE, array, exact
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.special import entr, expit, logsumexp
 from sklearn.metrics import log_loss
@@ -13,18 +14,8 @@ import jaxlogreg as jlr
 from jaxlogreg import losses
 from jaxlogreg.losses.elementwise import logistic_curvature
 
-DTYPE = jnp.result_type(float)
 EPS = float(jnp.finfo(DTYPE).eps)
 TOL = {"rtol": 200 * EPS, "atol": 50 * EPS}
-
-
-def array(x):
-    return jnp.asarray(x, DTYPE)
-
-
-def exact(x):
-    """The very numbers the library sees, in float64: the reference rounds nothing."""
-    return np.asarray(x, np.float64)
 
 
 def example(m=40, n=3, seed=0):

@@ -4,16 +4,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from conftest import DTYPE, array
 from numpy.testing import assert_allclose, assert_array_equal
 
 import jaxlogreg as jlr
 
-DTYPE = jnp.result_type(float)
 EPS = float(jnp.finfo(DTYPE).eps)
-
-
-def array(x):
-    return jnp.asarray(x, DTYPE)
 
 
 W = array([1.0, -2.0, 0.5, 4.0])

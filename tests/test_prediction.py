@@ -4,23 +4,15 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from conftest import DTYPE, array, exact
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.special import expit, softmax
 
 import jaxlogreg as jlr
 
-DTYPE = jnp.result_type(float)
 EPS = float(jnp.finfo(DTYPE).eps)
 TOL = {"rtol": 100 * EPS, "atol": 20 * EPS}
 RNG = np.random.default_rng(0)
-
-
-def array(x):
-    return jnp.asarray(x, DTYPE)
-
-
-def exact(x):
-    return np.asarray(x, np.float64)
 
 
 X = array(RNG.normal(size=(20, 3)))

@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from conftest import DTYPE, array, exact
 from numpy.testing import assert_allclose
 from scipy.optimize import minimize
 from scipy.special import logsumexp
@@ -13,19 +14,10 @@ from scipy.special import logsumexp
 import jaxlogreg as jlr
 from jaxlogreg import losses
 
-DTYPE = jnp.result_type(float)
 EPS = float(jnp.finfo(DTYPE).eps)
 TOL = {"rtol": 500 * EPS, "atol": 50 * EPS}
 M, N, K = 60, 3, 3
 L2 = 0.05
-
-
-def array(x):
-    return jnp.asarray(x, DTYPE)
-
-
-def exact(x):
-    return np.asarray(x, np.float64)
 
 
 RNG = np.random.default_rng(0)

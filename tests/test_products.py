@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from conftest import X64
+from conftest import X64, exact
 from numpy.testing import assert_allclose
 
 import jaxlogreg as jlr
@@ -23,10 +23,6 @@ def small_blocks():
         patch.setattr(products, "BLOCK_SIZE", 48)
         patch.setattr(products, "MIN_BLOCK_ROWS", 16)
         yield
-
-
-def exact(x):
-    return np.asarray(x, np.float64)
 
 
 def weights(s):
