@@ -10,17 +10,16 @@ import jaxlogreg as jlr
 
 @pytest.fixture
 def compilations(caplog):
-    """Counts the programs compiled since the last call."""
+    """The programs compiled since the last call, each with its shapes."""
     jax.config.update("jax_log_compiles", True)
 
-    def count():
-        names = [r.getMessage() for r in caplog.records if r.getMessage().startswith("Compiling")]
+    def since():
+        programs = [r.getMessage() for r in caplog.records if r.getMessage().startswith("Compiling")]
         caplog.clear()
-        print(*names, sep="\n")  # shown when a test fails
-        return len(names)
+        return programs
 
     with caplog.at_level("WARNING", logger="jax"):
-        yield count
+        yield since
     jax.config.update("jax_log_compiles", False)
 
 
@@ -30,13 +29,13 @@ def test_new_numbers_do_not_recompile(made, compilations):
     on_device = jnp.asarray(0.4, X.dtype)  # which compiles something itself
     jax.jit(lambda x: x + 1.0)(1.0)
     jlr.fit(X, y, l2=0.1, sample_weight=weight)
-    assert compilations() >= 1  # it does count
+    assert compilations()  # it does see them
     for l2 in (1, 2.0, np.float32(0.3), on_device):
         jlr.fit(X, y, l2=l2, sample_weight=weight)
     jlr.fit(X, rng.integers(0, 2, len(y)), l2=0.1, sample_weight=weight)
     jlr.fit(X, y.astype(bool), l2=0.1, sample_weight=weight.tolist(), tol=1e-3, max_steps=7)
     jlr.fit(X + 1, list(y), l2=0.1, sample_weight=np.ones(len(y), int))
-    assert compilations() == 0
+    assert compilations() == []
 
 
 def test_new_penalties_do_not_recompile_a_path_or_classes(made, compilations):
@@ -48,7 +47,7 @@ def test_new_penalties_do_not_recompile_a_path_or_classes(made, compilations):
     jlr.fit_path(X, 1 - y, l2=[1, 2])
     jlr.fit_one_vs_all(X, 1 - y, 2, l2=3)
     jlr.fit_softmax(X, 1 - y, 2, l2=4)
-    assert compilations() == 0
+    assert compilations() == []
 
 
 def test_a_new_step_size_does_not_recompile(made, compilations):
@@ -57,7 +56,7 @@ def test_a_new_step_size_does_not_recompile(made, compilations):
     compilations()
     jlr.fit(X, y, solver=jlr.GradientDescent(1), max_steps=3)
     jlr.fit(X, y, solver=jlr.GradientDescent(np.float32(0.3)), max_steps=3)
-    assert compilations() == 0
+    assert compilations() == []
 
 
 def test_the_same_function_object_is_compiled_once(dtype, compilations):
@@ -67,8 +66,9 @@ def test_the_same_function_object_is_compiled_once(dtype, compilations):
     for start in (1.0, 2.0, 3.0):
         jlr.minimize(square, jnp.full(3, start, dtype))
         list(jlr.iterate(square, jnp.full(3, start, dtype)))
-        count = compilations()
-    assert count == 0
+    programs = compilations()  # a stage of iterate is compiled when it is first needed, be it by the last start
+    assert any("minimize" in program for program in programs)
+    assert len(set(programs)) == len(programs)
 
 
 @pytest.mark.parametrize("solver", [jlr.Newton(), jlr.LBFGS()], ids=["newton", "lbfgs"])
