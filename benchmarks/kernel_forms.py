@@ -16,6 +16,7 @@ from jax import Array, lax
 Form = Callable[..., Any]
 
 ROW_BLOCKS = (512, 1024, 2048, 4096)
+EVEN_BLOCKS = (10, 40, 160)
 
 
 # Products: one lane, and many ---- -----------------------------------------------------------------------------
@@ -23,6 +24,14 @@ ROW_BLOCKS = (512, 1024, 2048, 4096)
 
 def dot(a: Array, b: Array, contract: tuple[int, int]) -> Array:
     return lax.dot_general(a, b, (((contract[0],), (contract[1],)), ((), ())))
+
+
+def even_blocks(count: int, r: Array, X: Array) -> Array:
+    """A product for each of ``count`` equal blocks of rows, and their sum; the plain product where there are none."""
+    if X.shape[0] % count:
+        return r @ X
+    parts, blocks = r.reshape(count, -1), X.reshape(count, -1, X.shape[1])
+    return jnp.sum(lax.dot_general(parts, blocks, (((1,), (1,)), ((0,), (0,)))), axis=0)
 
 
 MV: dict[str, Form] = {
@@ -37,7 +46,8 @@ RMV: dict[str, Form] = {
     "dot_general(r, X)": lambda r, X: dot(r, X, (0, 0)),
     "dot_general(X, r)": lambda r, X: dot(X, r, (0, 0)),
     "einsum mn,m->n": lambda r, X: jnp.einsum("mn,m->n", X, r),
-}
+    "sum(X * r, axis=0)": lambda r, X: jnp.sum(X * r[:, None], axis=0),
+} | {f"{count} blocks of rows": partial(even_blocks, count) for count in EVEN_BLOCKS}
 LANES_MV: dict[str, Form] = {
     "W @ X.T": lambda W, X: W @ X.T,
     "dot_general(W, X)": lambda W, X: dot(W, X, (1, 1)),

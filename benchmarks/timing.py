@@ -24,7 +24,8 @@ PACKAGES = (
     "optimistix",
 )  # fmt: skip
 ENOUGH_SECONDS = 20.0
-QUICK_SECONDS = 0.2
+SLOW_SECONDS = 2.0
+WARM_SECONDS = 0.2
 Result = TypeVar("Result")
 
 
@@ -43,16 +44,17 @@ def timed_result(function: Callable[[], Result]) -> tuple[float, Result]:
 def in_turn(contenders: Mapping[str, Callable[[], object]], rounds: int) -> dict[str, float]:
     """The median seconds of each contender; one that has used 20 s sits out the rounds that are left.
 
-    A quick one first runs untimed for a while: threads of the one before may still be spinning, and a core that has
-    just rested is slow.
+    All but the slow first run untimed for a while: threads of the one before may still be spinning, and a core that
+    has just rested is slow.
     """
     times: dict[str, list[float]] = {name: [] for name in contenders}
     for _ in range(rounds):
         for name, function in contenders.items():
             if sum(times[name]) < ENOUGH_SECONDS:
                 seconds, start = timed(function), time.perf_counter()
-                if seconds < QUICK_SECONDS:
-                    while time.perf_counter() - start < QUICK_SECONDS:
+                if seconds < SLOW_SECONDS:
+                    seconds = timed(function)
+                    while time.perf_counter() - start < WARM_SECONDS:
                         seconds = timed(function)
                 times[name].append(seconds)
     return {name: median(seconds) for name, seconds in times.items()}
