@@ -24,7 +24,7 @@ PACKAGES = (
     "optimistix",
 )  # fmt: skip
 ENOUGH_SECONDS = 20.0
-SLOW_SECONDS = 2.0
+SLOW_SECONDS = 5.0
 WARM_SECONDS = 0.2
 Result = TypeVar("Result")
 
