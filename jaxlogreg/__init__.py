@@ -12,13 +12,15 @@ from .models import (
     fit_one_vs_all,
     fit_path,
     fit_softmax,
+    lambda_grid,
+    lambda_max,
     predict,
     predict_proba,
 )
-from .penalties import L2, NoPenalty
+from .penalties import L2, ElasticNet, NoPenalty
 from .problem import Problem
 from .solution import Params, Solution, Status
-from .solvers import LBFGS, GradientDescent, Newton, iterate, minimize
+from .solvers import LBFGS, GradientDescent, Newton, ProximalGradient, ProximalNewton, iterate, minimize
 from .version import __version__
 
 __all__ = [
@@ -27,6 +29,7 @@ __all__ = [
     "Columns",
     "CrossValidation",
     "Dense",
+    "ElasticNet",
     "GradientDescent",
     "Identity",
     "Newton",
@@ -34,6 +37,8 @@ __all__ = [
     "Params",
     "PerClass",
     "Problem",
+    "ProximalGradient",
+    "ProximalNewton",
     "Solution",
     "Standardized",
     "Status",
@@ -48,6 +53,8 @@ __all__ = [
     "fit_path",
     "fit_softmax",
     "iterate",
+    "lambda_grid",
+    "lambda_max",
     "losses",
     "minimize",
     "predict",

@@ -21,7 +21,7 @@ from .lanes import Lanes
 from .linear_maps import Identity, LinearMap, PerClass, Standardized, WithIntercept, one_block
 from .problem import Problem
 
-__all__ = ["Coordinates", "choose_coordinates", "in_coordinates"]
+__all__ = ["Coordinates", "choose_coordinates", "in_coordinates", "is_constant"]
 
 
 @register_dataclass
@@ -82,7 +82,7 @@ def choose_coordinates(problem: Problem, w: Array, standardize: bool, lanes: Lan
     if weights is None:
         weights = jnp.full((base.shape[0],), 1.0 / base.shape[0], w.dtype)
     # Only a free intercept can undo centring.
-    free = jnp.max(problem.penalty.diagonal(w).reshape(-1, base.shape[1]), axis=0)[-1] == 0.0
+    free = jnp.all(problem.penalty.free(w).reshape(-1, base.shape[1])[:, -1])
     centred = (free if isinstance(base, WithIntercept) else jnp.zeros((), bool)) & standardize
     mean, deviation, rms = _moments(base, weights, centred)
     if not standardize:
@@ -101,13 +101,17 @@ def _moments(base: LinearMap, weights: Array, centred: Array) -> tuple[Array, Ar
     rms = jnp.sqrt(jnp.where(square > 0.0, square, 1.0))
     mean, variance = jnp.where(centred, mean, 0.0), jnp.where(centred, variance, square)
     # A constant column has no deviation to scale by.
-    constant = variance <= (8.0 * float(jnp.finfo(rms.dtype).eps)) ** 2 * square
-    deviation = jnp.where(constant, rms, jnp.sqrt(variance))
+    deviation = jnp.where(is_constant(variance, square), rms, jnp.sqrt(variance))
     if not isinstance(base, WithIntercept):
         return mean, deviation, rms
     one = jnp.ones((1,), rms.dtype)
     mean, deviation, rms = (jnp.concatenate([x, last]) for x, last in ((mean, 0.0 * one), (deviation, one), (rms, one)))
     return mean, deviation, rms
+
+
+def is_constant(variance: Array, square: Array) -> Array:
+    """Whether a column's variance is nothing but the rounding of its mean square."""
+    return variance <= (8.0 * float(jnp.finfo(variance.dtype).eps)) ** 2 * square
 
 
 def in_coordinates(problem: Problem, coordinates: Coordinates) -> Problem:

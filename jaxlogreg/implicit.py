@@ -4,10 +4,12 @@ A solution satisfies ``∇F(w; θ) = 0``. Differentiating that, ``∇²F dw = -�
 system in the Hessian gives the derivative of the weights with respect to everything in the problem,
 however many steps the solver took, and without differentiating any of them. The Hessian is formed, so
 that this costs ``m n²`` operations and ``n²`` memory, also where the solver needed neither. As a tangent rule it
-serves ``jax.grad``, ``jax.jacfwd`` and their compositions with ``jit`` and ``vmap``.
+serves ``jax.grad``, ``jax.jacfwd`` and their compositions with ``jit`` and ``vmap``. Weights at a kink of the penalty
+(the zeros of a lasso) or at a bound stay where they are, as they do for small changes of almost every problem.
 """
 
 import jax
+import jax.numpy as jnp
 from jax import Array, lax
 
 from .coordinates import choose_coordinates, in_coordinates
@@ -32,9 +34,21 @@ def solution_tangent(problem: Problem, tangent: Problem, w: Array) -> tuple[Arra
     # In standardised coordinates, as the fit itself: raw columns far from zero would cost digits.
     coordinates = lax.stop_gradient(choose_coordinates(problem, w, True, alone()))
     v = coordinates.to_solver(w)
-    _, slope = jax.jvp(lambda problem: in_coordinates(problem, coordinates).gradient(v), (problem,), (tangent,))
+
+    def slope_of(problem: Problem) -> Array:
+        problem = in_coordinates(problem, coordinates)
+        penalty = problem.penalty
+        return problem.gradient(v) - penalty.gradient(v) + penalty.active_gradient(v)
+
+    _, slope = jax.jvp(slope_of, (problem,), (tangent,))
     # The envelope theorem: moving w does not move the minimum, to first order.
     _, value = jax.jvp(lambda problem: problem.value(w), (problem,), (tangent,))
-    hessian = in_coordinates(problem, coordinates).hessian(v)
+    here = in_coordinates(problem, coordinates)
+    hessian = here.hessian(v)
+    if not here.penalty.smooth:
+        # A weight at a kink or a bound stays there: its equation becomes dv = 0.
+        moves = here.penalty.active(v).astype(v.dtype)
+        slope = jnp.where(moves > 0.0, slope, 0.0)
+        hessian = hessian * moves[:, None] * moves[None] + jnp.eye(v.shape[0], dtype=v.dtype) * (1.0 - moves)[None]
     dv = lax.custom_linear_solve(lambda x: hessian @ x, -slope, lambda _, b: solve_convex(hessian, b), symmetric=True)
     return coordinates.to_user(dv), value

@@ -55,6 +55,10 @@ class LinearMap:
         """The map of every ``stride``-th row."""
         raise NotImplementedError
 
+    def columns(self, index: Array) -> "LinearMap":
+        """The map of some columns, copied, and of the intercept."""
+        raise NotImplementedError
+
     def intercept_mask(self) -> np.ndarray:
         """Which weights are intercepts, ``(n,)``; known when tracing."""
         return np.zeros(self.shape[1], bool)
@@ -92,6 +96,9 @@ class Dense(LinearMap):
 
     def every(self, stride: int) -> "Dense":
         return Dense(self.matrix[::stride])
+
+    def columns(self, index: Array) -> "Dense":
+        return Dense(self.matrix[:, index])
 
     def rows(self, start: Array | int, size: int) -> Array:
         if size == self.matrix.shape[0]:
@@ -197,6 +204,9 @@ class WithIntercept(LinearMap):
     def every(self, stride: int) -> "WithIntercept":
         return WithIntercept(self.base.every(stride))
 
+    def columns(self, index: Array) -> "WithIntercept":
+        return WithIntercept(self.base.columns(index))
+
     def gram(self, s: Array, dtype: Any = None) -> Array:
         block = self.base.gram(s, dtype)
         edge, corner = self.base.rmv(s).astype(block.dtype), jnp.sum(s).astype(block.dtype)
@@ -239,6 +249,9 @@ class Standardized(LinearMap):
 
     def every(self, stride: int) -> "Standardized":
         return Standardized(self.base.every(stride), self.mean, self.scale)
+
+    def columns(self, index: Array) -> "Standardized":
+        return Standardized(self.base.columns(index), self.mean[index], self.scale[index])
 
     def gram(self, s: Array, dtype: Any = None) -> Array:
         block = self.base.centred_gram(s, self.mean, dtype)

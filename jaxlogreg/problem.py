@@ -94,7 +94,7 @@ class Problem:
         loss falls for ever, and nothing holds it back. Only where some columns are penalised and others
         are not does this read the data.
         """
-        intercept, free = self.linear_map.intercept_mask(), self.penalty.diagonal(w) == 0.0
+        intercept, free = self.linear_map.intercept_mask(), self.penalty.free(w)
         constant = jnp.where(free & intercept, w, 0.0)
         mixed = jnp.any(free & ~intercept & (w != 0.0)) & ~jnp.all(free)
         # Without reading: all margins, or those of the constant alone.
@@ -106,25 +106,31 @@ class Problem:
 
         return compute_if((lanes or alone()).any(mixed), separates, jnp.where(free, w, 0.0), unread)
 
+    def stationarity(self, point: Point) -> Array:
+        """The least subgradient of ``F``, its gradient where the penalty is smooth: zero at a minimum."""
+        return self.penalty.least_subgradient(point.w, point.gradient)
+
     def duality_gap(self, point: Point) -> Array:
         """``F(w)`` minus the value of a dual point near it: a bound on ``F(w) - min F``.
 
-        The dual of ``min L(A w) + ½ Σ Pⱼ wⱼ²`` is ``max -L*(u) - Σ (Aᵀu)ⱼ² / (2 Pⱼ)``. At the residual
-        ``u = L'(z)`` the two differ by ``Σ (∂F/∂wⱼ)² / (2 Pⱼ)``, which loses no digits. A free intercept asks that
-        ``u`` sum to zero, so it is moved there. Any other unpenalised weight would ask for ``(Aᵀu)ⱼ = 0``
-        exactly; then, or where no dual is known, the gap is ``inf``.
+        The dual of ``min L(A w) + R(w)`` is ``max -L*(u) - R*(-Aᵀu)``. At the residual ``u = L'(z)`` the two differ by
+        ``R(w) + R*(-Aᵀu) + uᵀA w``, for a ridge ``Σ (∂F/∂wⱼ)² / (2 cⱼ)``, which loses no digits. A free intercept asks
+        that ``u`` sum to zero, so it is moved there; the lasso, that no ``|Aᵀu|ⱼ`` be above ``l1 bⱼ``, so ``u`` is
+        scaled down. Any other free weight would ask for ``(Aᵀu)ⱼ = 0`` exactly; then, or where no dual is known, the
+        gap is ``inf``.
         """
-        if not self.loss.has_dual:
-            return jnp.full((), jnp.inf, point.w.dtype)
-        intercept, curvature = self.linear_map.intercept_mask(), self.penalty.diagonal(point.w)
-        slope, slack = point.gradient, jnp.zeros((), point.w.dtype)
+        loss, penalty, w, z = self.loss, self.penalty, point.w, point.z
+        if not loss.has_dual:
+            return jnp.full((), jnp.inf, w.dtype)
+        intercept = self.linear_map.intercept_mask()
+        pull, move, slack = penalty.gradient(w) - point.gradient, jnp.zeros_like(z), jnp.zeros((), w.dtype)
         if intercept.any():
-            move, slack = self.loss.balance(point.z)
-            slope = slope + self.linear_map.rmv(move)
-        penalised = curvature > 0.0
-        unpenalised_term = jnp.where(intercept, 0.0, jnp.inf).astype(slope.dtype)
-        term = jnp.where(penalised, slope * slope / jnp.where(penalised, 2.0 * curvature, 1.0), unpenalised_term)
-        return slack + jnp.sum(term)
+            move, slack = loss.balance(z)
+            pull = jnp.where(penalty.free(w) & intercept, 0.0, pull - self.linear_map.rmv(move))
+        if penalty.smooth:
+            return slack + penalty.fenchel(w, pull)
+        multiple = penalty.largest_multiple(pull)
+        return loss.fenchel(z, multiple * (loss.residual(z) + move)) + penalty.fenchel(w, multiple * pull)
 
 
 def _diagonal_matrix(diagonal: Array) -> Array:

@@ -92,6 +92,14 @@ class BinaryCrossEntropy(MarginLoss):
 
         return compute_if(jnp.abs(pull) > curvature, mixed, z, simple)
 
+    def fenchel(self, z: Array, u: Array) -> Array:
+        # The relative entropy, to σ(z), of the probabilities that u is the residual of.
+        z = with_offset(z, self.offset)
+        u = jnp.where(self.weight > 0.0, u / jnp.where(self.weight > 0.0, self.weight, 1.0), 0.0)
+        entropy = _relative_entropy(self.y + u, logistic_loss(z, jnp.ones_like(z)))
+        entropy = entropy + _relative_entropy(1.0 - self.y - u, logistic_loss(z, jnp.zeros_like(z)))
+        return jnp.maximum(jnp.sum(self.weight * entropy), 0.0)
+
 
 @register_dataclass
 @dataclass(frozen=True)
@@ -173,6 +181,18 @@ class SoftmaxCrossEntropy(MarginLoss):
         certain = jax.nn.logsumexp(z, axis=0)[None] - z
         slack = jnp.vdot(step, curvature @ step) + jnp.sum(shift * jnp.sum(self.weight[None] * certain, axis=1))
         return self.weight[None] * (keep * move + (keep - 1.0) * p + shift[:, None]), slack
+
+    def fenchel(self, z: Array, u: Array) -> Array:
+        z = with_offset(z, self.offset)
+        u = jnp.where(self.weight > 0.0, u / jnp.where(self.weight > 0.0, self.weight, 1.0)[None], 0.0)
+        entropy = _relative_entropy(self.targets + u, jax.nn.logsumexp(z, axis=0)[None] - z)
+        return jnp.maximum(jnp.sum(self.weight * jnp.sum(entropy, axis=0)), 0.0)
+
+
+def _relative_entropy(p: Array, surprise: Array) -> Array:
+    """``p (log p - log q)`` with ``surprise = -log q``; 0 where ``p`` is."""
+    positive = p > 0.0
+    return jnp.where(positive, p * (jnp.log(jnp.where(positive, p, 1.0)) + surprise), 0.0)
 
 
 def _mixture(means: Array, target: Array) -> tuple[Array, Array]:

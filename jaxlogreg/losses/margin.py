@@ -63,6 +63,10 @@ class MarginLoss:
         """
         raise NotImplementedError
 
+    def fenchel(self, z: Array, u: Array) -> Array:
+        """``L(z) + L*(u) - uᵀz`` for a dual feasible ``u``; at least 0, and 0 where ``u`` is the residual."""
+        raise NotImplementedError
+
 
 @register_dataclass
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ from .path import fit_path
 from .prediction import decision_function, predict, predict_proba
 from .resampling import bootstrap
 from .selection import CrossValidation, cross_validate
+from .strengths import lambda_grid, lambda_max
 from .weights import class_weights
 
 __all__ = [
@@ -18,6 +19,8 @@ __all__ = [
     "fit_one_vs_all",
     "fit_path",
     "fit_softmax",
+    "lambda_grid",
+    "lambda_max",
     "predict",
     "predict_proba",
 ]

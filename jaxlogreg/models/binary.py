@@ -5,26 +5,39 @@ problem ``F(w) = L(A w) + R(w)`` and calls the solver. Classes against the rest 
 core under ``vmap``.
 """
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any, TypedDict
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import Array
 from jax.tree_util import register_dataclass
 from jax.typing import ArrayLike
 
+from ..concrete import is_concrete
+from ..coordinates import is_constant
 from ..linear_maps import Columns, Dense, LinearMap, WithIntercept
 from ..losses import BinaryCrossEntropy
-from ..penalties import L2
+from ..penalties import L2, ElasticNet
 from ..problem import Problem
 from ..solution import Params, Solution
-from ..solvers import LBFGS, Solver
+from ..solvers import LBFGS, ProximalNewton, Solver
 from ..solvers.driver import settings
 from ..solvers.loop import Limits
 from ..solvers.solve import solve
-from .inputs import Design, as_binary_labels, as_design, as_initial_weights, as_nonnegative, as_offset, dtype_of
+from .inputs import (
+    Design,
+    as_binary_labels,
+    as_bound,
+    as_design,
+    as_initial_weights,
+    as_nonnegative,
+    as_offset,
+    dtype_of,
+)  # fmt: skip
 
 __all__ = ["FitOptions", "fit"]
 
@@ -36,10 +49,13 @@ class FitOptions(TypedDict, total=False):
     """The keyword arguments that all models share; :func:`fit` explains them."""
 
     l2: ArrayLike
+    l1: ArrayLike
     sample_weight: ArrayLike | None
     offset: ArrayLike | None
     intercept: bool
     penalty_factor: ArrayLike | None
+    lower: ArrayLike | None
+    upper: ArrayLike | None
     standardize: bool
     init: Params | None
     solver: Solver | None
@@ -52,10 +68,13 @@ def fit(
     y: ArrayLike,
     *,
     l2: ArrayLike = 0.0,
+    l1: ArrayLike = 0.0,
     sample_weight: ArrayLike | None = None,
     offset: ArrayLike | None = None,
     intercept: bool = True,
     penalty_factor: ArrayLike | None = None,
+    lower: ArrayLike | None = None,
+    upper: ArrayLike | None = None,
     standardize: bool = False,
     init: Params | None = None,
     solver: Solver | None = None,
@@ -64,9 +83,10 @@ def fit(
 ) -> Solution:
     """Fit a binary logistic regression by (penalised) maximum likelihood.
 
-    Minimises ``Σ sᵢ ℓ(zᵢ, yᵢ) / Σ sᵢ + l2/2 Σ dⱼ wⱼ²`` over ``w`` and ``b``, with
-    ``z = X w + b + offset`` and ``ℓ(z, y) = log(1 + exp(z)) - y z``. The intercept ``b`` is never
-    penalised, and nothing is unless asked. (scikit-learn's ``C`` is ``1 / (m l2)``.)
+    Minimises ``Σ sᵢ ℓ(zᵢ, yᵢ) / Σ sᵢ + l2/2 Σ dⱼ wⱼ² + l1 Σ dⱼ |wⱼ|`` over ``w`` and ``b``, with
+    ``z = X w + b + offset`` and ``ℓ(z, y) = log(1 + exp(z)) - y z``, and ``lower <= w <= upper``. The intercept ``b``
+    is never penalised nor bounded, and nothing is unless asked. (scikit-learn's ``C`` is ``1 / (m l2)``; glmnet's
+    ``lambda`` and ``alpha`` are ``l1 = lambda alpha``, ``l2 = lambda (1 - alpha)``.)
 
     Works under ``jit``, ``vmap`` (over any argument: a sweep, a batch) and ``grad`` (through the
     optimality conditions, see the result). Lanes of a ``vmap`` that share ``X`` share what is computed from it;
@@ -77,15 +97,19 @@ def fit(
             float64) is that of the fit.
         y: labels 0 or 1, ``(m,)``.
         l2: ridge strength λ, at least 0.
+        l1: lasso strength, at least 0: as many coefficients as it takes are exactly zero. With ``l2``, an elastic net.
         sample_weight: ``s``, ``(m,)``, at least 0; a weight of 2 equals the row twice.
         offset: known part of the margins, ``(m,)``.
         intercept: whether to fit ``b``.
         penalty_factor: ``d``, ``(n,)``, at least 0; ones when None, 0 leaves a column unpenalised.
+        lower, upper: bounds of the coefficients, ``(n,)`` or one for all, with ``lower <= 0 <= upper``; infinite
+            where there is none.
         standardize: penalise the coefficients of columns scaled to unit (weighted, over m) standard
             deviation. Coefficients are reported for the columns as given either way.
         init: where to start: another solution's ``params``; zeros when None.
         solver: chosen by shape when None: ``LBFGS(preconditioner="hessian")`` up to 4096 weights,
-            ``LBFGS()`` beyond.
+            ``LBFGS()`` beyond. With ``l1`` or bounds, ``ProximalNewton()``, in a working set of columns where there are
+            many more of them than rows.
         tol: the KKT residual to reach, ``max |∂F/∂wⱼ| / rms(xⱼ)``; free of units. By default 1e-11
             in float64 and 1e-6 in float32.
         max_steps: the solver's own limit when None.
@@ -114,8 +138,9 @@ def fit(
     """
     matrix = as_design(X)
     options = FitOptions(
-        l2=l2, sample_weight=sample_weight, offset=offset, intercept=intercept, penalty_factor=penalty_factor,
-        standardize=standardize, init=init, solver=solver, tol=tol, max_steps=max_steps,
+        l2=l2, l1=l1, sample_weight=sample_weight, offset=offset, intercept=intercept,
+        penalty_factor=penalty_factor, lower=lower, upper=upper, standardize=standardize, init=init, solver=solver,
+        tol=tol, max_steps=max_steps,
     )  # fmt: skip
     data = as_data(matrix, y, as_binary_labels, options)
     return _fit(data, *fit_settings(options, data, matrix.shape[1] + data.intercept))
@@ -129,9 +154,12 @@ class FitData:
     X: Array | Columns
     y: Array
     l2: Array
+    l1: Array | None  # None: no kinks, known when tracing
     sample_weight: Array | None
     offset: Array | None
     penalty_factor: Array | None
+    lower: Array | None
+    upper: Array | None
     init: Params | None
     intercept: bool = field(metadata={"static": True})
     standardize: bool = field(metadata={"static": True})
@@ -158,13 +186,18 @@ def as_data(
     weight, factor = options.get("sample_weight"), options.get("penalty_factor")
     weight = None if weight is None else as_nonnegative("sample_weight", weight, dtype, (m,))
     intercept = bool(options.get("intercept", True))
+    l1, lower, upper = options.get("l1", 0.0), options.get("lower"), options.get("upper")
+    kinks = lower is not None or upper is not None or not is_concrete(l1) or bool(np.any(np.asarray(l1) != 0))
     return FitData(
         X=X,
         y=as_labels(labels, X, weight, intercept),
         l2=as_nonnegative("l2", options.get("l2", 0.0), dtype, lanes),
+        l1=as_nonnegative("l1", l1, dtype, lanes) if kinks else None,
         sample_weight=weight,
         offset=as_offset(options.get("offset"), X, offset_classes),
         penalty_factor=None if factor is None else as_nonnegative("penalty_factor", factor, dtype, (n,)),
+        lower=as_bound("lower", lower, X),
+        upper=as_bound("upper", upper, X),
         init=as_initial_weights(options.get("init"), X, classes),
         intercept=intercept,
         standardize=bool(options.get("standardize", False)),
@@ -174,9 +207,17 @@ def as_data(
 def fit_settings(options: FitOptions, data: FitData, num_weights: int) -> tuple[Solver, Limits]:
     """Solver, tolerance and step limit, with the defaults filled in, for so many weights (of each class)."""
     solver = options.get("solver")
-    if solver is None:
+    if solver is None and data.l1 is not None:
+        solver = ProximalNewton(_working_set(*data.X.shape))
+    elif solver is None:
         solver = LBFGS(preconditioner="hessian" if num_weights <= HESSIAN_MAX_WEIGHTS else "diagonal")
     return settings(data.l2.dtype, solver, options.get("tol"), options.get("max_steps"))
+
+
+def _working_set(m: int, n: int) -> int | None:
+    """For how many columns at a time to solve; None for all. With ``m`` rows no more than ``m`` need be in use."""
+    size = max(128, 2 ** math.ceil(math.log2(2 * m)))
+    return size if n > 2 * size else None if n <= HESSIAN_MAX_WEIGHTS else HESSIAN_MAX_WEIGHTS // 4
 
 
 def fit_core(data: FitData, solver: Solver, limits: Limits) -> Solution:
@@ -187,31 +228,51 @@ def fit_core(data: FitData, solver: Solver, limits: Limits) -> Solution:
 
 def as_problem(data: FitData) -> tuple[Problem, Array]:
     """The problem that the data pose, and the weights to start from."""
-    linear_map, factor = design(data)
+    linear_map, penalty = design(data)
     loss = BinaryCrossEntropy.create(data.y, data.sample_weight, data.offset)
-    init = jnp.zeros_like(factor) if data.init is None else flat_weights(data.init, data.intercept)
-    return Problem(loss, linear_map, L2(data.l2, factor)), init
+    init = jnp.zeros(linear_map.shape[1:], data.l2.dtype)
+    if data.init is not None:
+        init = penalty.within_bounds(flat_weights(data.init, data.intercept))
+    return Problem(loss, linear_map, penalty), init
 
 
 def as_solution(data: FitData, solution: Solution) -> Solution:
     """A solution of that problem with its weights as :class:`Params`."""
     num_passes = solution.num_passes + int(data.standardize)
-    return replace(solution, params=params_of(solution.params, data.intercept), num_passes=num_passes)
+    params = params_of(solution.params, data.intercept)
+    if data.lower is not None or data.upper is not None:
+        # Another scale's rounding may have put a coefficient beyond its bound.
+        params = replace(params, coef=jnp.clip(params.coef, data.lower, data.upper))
+    return replace(solution, params=params, num_passes=num_passes)
 
 
-def design(data: FitData) -> tuple[LinearMap, Array]:
-    """The linear map of the data, and the penalty factor of each of its weights."""
+def design(data: FitData) -> tuple[LinearMap, L2 | ElasticNet]:
+    """The linear map of the data, and the penalty of its weights."""
     base = data.X if isinstance(data.X, Columns) else Dense(data.X)
     (m, n), dtype = base.shape, data.l2.dtype
     factor = jnp.ones((n,), dtype) if data.penalty_factor is None else data.penalty_factor
+    variance = jnp.ones((n,), dtype)
     if data.standardize:
-        # Penalising σⱼ wⱼ, the coefficient of the scaled column, is penalising wⱼ by the factor σⱼ².
+        # Penalised are σⱼ wⱼ, the coefficients of the scaled columns.
         weight = jnp.ones((m,), dtype) if data.sample_weight is None else data.sample_weight
-        variance = base.moments(weight / jnp.sum(weight))[1]
-        factor = factor * jnp.where(variance > 0.0, variance, 1.0)  # a constant column has no scale
-    if not data.intercept:
-        return base, factor
-    return WithIntercept(base), jnp.concatenate([factor, jnp.zeros((1,), factor.dtype)])
+        mean, variance = base.moments(weight / jnp.sum(weight))
+        square = variance + mean * mean
+        # A constant column has no deviation to scale by.
+        variance = jnp.where(is_constant(variance, square), jnp.where(square > 0.0, square, 1.0), variance)
+
+    def with_intercept(x: Array, last: float) -> Array:
+        return jnp.append(x, jnp.asarray(last, dtype)) if data.intercept else x
+
+    linear_map = WithIntercept(base) if data.intercept else base
+    l2_factor = with_intercept(factor * variance, 0.0)
+    if data.l1 is None:
+        return linear_map, L2(data.l2, l2_factor)
+    lower, upper = (
+        None if bound is None else with_intercept(jnp.broadcast_to(bound, (n,)), infinity)
+        for bound, infinity in ((data.lower, -math.inf), (data.upper, math.inf))
+    )
+    l1_factor = with_intercept(factor * jnp.sqrt(variance), 0.0)
+    return linear_map, ElasticNet(data.l2, data.l1, l2_factor, l1_factor, lower, upper)
 
 
 def flat_weights(params: Params, intercept: bool) -> Array:

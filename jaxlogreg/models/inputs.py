@@ -22,6 +22,7 @@ __all__ = [
     "Design",
     "as_batch_size",
     "as_binary_labels",
+    "as_bound",
     "as_class_labels",
     "as_design",
     "as_initial_weights",
@@ -134,7 +135,7 @@ def as_nonnegative(name: str, value: ArrayLike, dtype: Any, shape: tuple[int, ..
     """A weight, penalty or factor: finite, at least 0, of the given shape."""
     array = _as_array(name, value, dtype)
     if array.shape != shape:
-        hint = "; for a path of penalties, fit_path" if name == "l2" else ""
+        hint = "; for a path of penalties, fit_path" if name in ("l2", "l1") else ""
         raise ValueError(f"{name} must have shape {shape}, got {array.shape}{hint}")
     _check_finite(name, array, "")
     if is_concrete(array):
@@ -143,6 +144,20 @@ def as_nonnegative(name: str, value: ArrayLike, dtype: Any, shape: tuple[int, ..
             raise ValueError(f"{name} must be at least 0, got {values.min():g}")
         if name == "sample_weight" and not np.any(values > 0):
             raise ValueError("sample_weight must be positive for at least one row, got zeros only")
+    return array
+
+
+def as_bound(name: str, value: ArrayLike | None, X: Array | Columns) -> Array | None:
+    """``lower`` or ``upper``, ``(n,)`` or ``()``, or None: on its side of zero, infinite where there is no bound."""
+    if value is None:
+        return None
+    array, shape = _as_array(name, value, dtype_of(X)), (X.shape[1],)
+    if array.shape not in ((), shape):
+        raise ValueError(f"{name} must have shape {shape}, or be one number for all columns, got shape {array.shape}")
+    if is_concrete(array):
+        side, values = ("at most", -np.asarray(array)) if name == "lower" else ("at least", np.asarray(array))
+        if not np.all(values >= 0):  # NaN is neither
+            raise ValueError(f"{name} must be {side} 0 (a coefficient may always be zero), got {array}")
     return array
 
 

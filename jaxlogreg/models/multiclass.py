@@ -82,13 +82,14 @@ def fit_softmax(X: Design, labels: ArrayLike, num_classes: int, **options: Unpac
         X: ``(m, n)``.
         labels: integers ``0 .. num_classes - 1``, ``(m,)``.
         num_classes: ``K``, a Python integer.
-        **options: those of :func:`fit`; ``offset`` is ``(m, K)``, ``init`` has a leading class axis.
+        **options: those of :func:`fit` but ``l1``, ``lower`` and ``upper``; ``offset`` is ``(m, K)``, ``init`` has
+            a leading class axis.
 
     Returns:
         A :class:`Solution` with ``params.coef`` ``(K, n)`` and ``params.intercept`` ``(K,)``.
 
     Raises:
-        ValueError: as :func:`fit_one_vs_all`.
+        ValueError: as :func:`fit_one_vs_all`, and for ``l1`` or bounds.
 
     >>> import jaxlogreg as jlr
     >>> X, labels = jnp.array([[-1.0], [-0.8], [0.1], [-0.1], [0.9], [1.1]]), jnp.array([0, 0, 1, 1, 2, 2])
@@ -101,6 +102,8 @@ def fit_softmax(X: Design, labels: ArrayLike, num_classes: int, **options: Unpac
     data = as_data(
         matrix, labels, partial(as_class_labels, num_classes), options, classes=classes, offset_classes=classes
     )
+    if data.l1 is not None:
+        raise ValueError("l1, lower and upper are not for fit_softmax, which takes l2 alone; use fit_one_vs_all")
     return _fit_softmax(num_classes, data, *fit_settings(options, data, matrix.shape[1] + data.intercept))
 
 
@@ -117,7 +120,9 @@ def _fit_classes(num_classes: int, data: FitData, solver: Solver, limits: Limits
 @partial(jax.jit, static_argnums=0)
 def _fit_softmax(num_classes: int, data: FitData, solver: Solver, limits: Limits) -> Solution:
     targets = jax.nn.one_hot(data.y, num_classes, axis=0, dtype=data.l2.dtype)
-    linear_map, factor = design(data)
+    linear_map, one_class = design(data)
+    assert isinstance(one_class, L2)
+    factor = one_class.factor
     offset = None if data.offset is None else data.offset.T
     loss = SoftmaxCrossEntropy.create(targets, data.sample_weight, offset)
     penalty = L2(data.l2, jnp.tile(factor, num_classes))

@@ -4,6 +4,7 @@ from dataclasses import replace
 from typing import Unpack
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jax import Array
 from jax.typing import ArrayLike
@@ -19,24 +20,24 @@ __all__ = ["as_path", "fit_lanes", "fit_path"]
 
 
 def fit_path(X: Design, y: ArrayLike, *, batch_size: int | None = None, **options: Unpack[FitOptions]) -> Solution:
-    """Fit a binary logistic regression for each penalty in ``l2``, in one compiled program.
+    """Fit a binary logistic regression for each penalty in ``l2`` or ``l1``, in one compiled program.
 
-    Equals ``jax.vmap(lambda l2: fit(X, y, l2=l2))(l2)``. Penalties run from the largest to the smallest in
-    blocks of neighbours, whatever their order; a block starts from the last solution of the one before, and
-    shares one preconditioner.
+    Equals ``jax.vmap(lambda l2: fit(X, y, l2=l2))(l2)``, and so for ``l1`` or both. Penalties run from the largest to
+    the smallest in blocks of neighbours, whatever their order; a block starts from the last solution of the one
+    before, and shares one preconditioner.
 
     Args:
         X, y: as in :func:`fit`.
         batch_size: how many penalties to a block; chosen when None. Memory grows with it, as
             ``batch_size`` times the rows.
-        **options: those of :func:`fit`, with ``l2`` an array ``(L,)``.
+        **options: those of :func:`fit`, with ``l2``, ``l1`` or both an array ``(L,)``.
 
     Returns:
         A :class:`Solution` with a leading axis of length ``L`` on every field: ``params.coef`` is
         ``(L, n)``. To predict with every lane, ``jax.vmap(predict_proba, in_axes=(0, None))``.
 
     Raises:
-        ValueError: as :func:`fit` does, and if ``l2`` is not a vector.
+        ValueError: as :func:`fit` does, and if neither ``l2`` nor ``l1`` is a vector.
 
     >>> import jax.numpy as jnp
     >>> import jaxlogreg as jlr
@@ -51,10 +52,17 @@ def as_path(
     X: Array | Columns, y: ArrayLike, options: FitOptions, batch_size: int | None
 ) -> tuple[FitData, Solver, Limits]:
     """The arguments of a path, checked."""
-    l2 = options.get("l2", 0.0)
-    shape = l2.shape if isinstance(l2, jax.Array) else np.shape(l2)
+    given = {"l2": options.get("l2", 0.0), "l1": options.get("l1", 0.0)}
+    shapes = {name: x.shape if isinstance(x, jax.Array) else np.shape(x) for name, x in given.items()}
+    name, shape = max(shapes.items(), key=lambda item: len(item[1]))
     if len(shape) != 1 or shape[0] == 0:
-        raise ValueError(f"l2 must be a vector of penalties, got shape {shape}; for a single one use fit")
+        raise ValueError(f"{name} must be a vector of penalties, got shape {shape}; for a single one use fit")
+    if any(other not in ((), shape) for other in shapes.values()):
+        raise ValueError(f"l1 and l2 must be of one length, or one of them a single number, got {shapes}")
+    for name, x in given.items():
+        if shapes[name] == ():
+            given[name] = jnp.broadcast_to(x, shape) if isinstance(x, jax.Array) else np.broadcast_to(x, shape)
+    options = FitOptions(**{**options, **given})  # pyright: ignore[reportArgumentType]
     data = as_data(X, y, as_binary_labels, options, lanes=shape)
     solver, limits = fit_settings(options, data, X.shape[1] + data.intercept)
     return data, solver, replace(limits, batch_size=batch_size)
@@ -62,7 +70,7 @@ def as_path(
 
 def fit_lanes(data: FitData, solver: Solver, limits: Limits) -> Solution:
     """The path, traceable."""
-    return jax.vmap(lambda l2: fit_core(replace(data, l2=l2), solver, limits))(data.l2)
+    return jax.vmap(lambda l2, l1: fit_core(replace(data, l2=l2, l1=l1), solver, limits))(data.l2, data.l1)
 
 
 _fit_path = jax.jit(fit_lanes)

@@ -43,17 +43,20 @@ class CrossValidation:
     """Penalties, how well each predicts rows that it was not fitted on, and the fits.
 
     Args:
-        l2: the penalties, ``(L,)``, as given.
+        l2, l1: the penalties, ``(L,)`` each, as given.
         loss: the mean cross-entropy of the held-out rows, ``(folds, L)``, by sample weight.
-        mean, std_error: of ``loss`` over the folds, ``(L,)``; the standard error is that of the mean.
+        mean, std_error: of ``loss`` over the folds, each counted by the weight of its rows, ``(L,)``; the standard
+            error is that of the mean.
         best: the index of the smallest ``mean``.
-        one_se: the index of the largest penalty whose ``mean`` is within one ``std_error`` of the best.
+        one_se: the index of the largest penalty (by ``l1 + l2``) whose ``mean`` is within one ``std_error`` of the
+            best.
         solution: the path fitted to all rows, with a leading axis ``L``.
         fold_solution: the fits without each fold, with leading axes ``(folds, L)``.
         fold_id: the fold that holds each row out, ``(m,)``.
     """
 
     l2: Array
+    l1: Array
     loss: Array
     mean: Array
     std_error: Array
@@ -88,7 +91,8 @@ def cross_validate(
             folds in turn, class by class (stratified).
         key: a ``jax.random.key``: shuffles the rows before they are dealt.
         batch_size: how many fits run at a time; chosen when None.
-        **options: those of :func:`fit`, with ``l2`` an array ``(L,)``. ``init`` starts the path over all rows.
+        **options: those of :func:`fit`, with ``l2``, ``l1`` or both an array ``(L,)``. ``init`` starts the path over
+            all rows.
 
     Returns:
         A :class:`CrossValidation`.
@@ -182,12 +186,19 @@ def _cross_validate(folds: int, data: FitData, fold: Array, solver: Solver, limi
     held = jnp.where(fold[None] == jnp.arange(folds, dtype=fold.dtype)[:, None], weight[None], 0.0)
     found = _fit_folds(data, weight[None] - held, solution.params, solver, limits)
     loss = _held_out_losses(data, fold, held, found.params)
-    mean = jnp.mean(loss, axis=0)
-    std_error = jnp.std(loss, axis=0, ddof=1) / folds**0.5
+    share = jnp.sum(held, axis=1) / jnp.sum(held)
+    mean = jnp.matmul(share, loss, precision=EXACT)
+    spread = jnp.matmul(share, jnp.square(loss - mean[None]), precision=EXACT)
+    std_error = jnp.sqrt(spread / (folds - 1))
     best = jnp.argmin(mean)
     within = mean <= mean[best] + std_error[best]
-    one_se = jnp.argmax(jnp.where(within, data.l2, -1.0))
-    return CrossValidation(data.l2, loss, mean, std_error, best, one_se, solution, found, fold)
+    one_se = jnp.argmax(jnp.where(within, _strength(data), -1.0))
+    l1 = jnp.zeros_like(data.l2) if data.l1 is None else data.l1
+    return CrossValidation(data.l2, l1, loss, mean, std_error, best, one_se, solution, found, fold)
+
+
+def _strength(data: FitData) -> Array:
+    return data.l2 if data.l1 is None else data.l2 + data.l1
 
 
 def _fit_folds(data: FitData, kept: Array, start: Params, solver: Solver, limits: Limits) -> Solution:
@@ -196,15 +207,18 @@ def _fit_folds(data: FitData, kept: Array, start: Params, solver: Solver, limits
     Penalties and folds are two axes, so that what depends on one of them alone is computed for it alone.
     """
     folds, size = kept.shape[0], data.l2.shape[0]
-    order = jnp.argsort(-data.l2)
+    order = jnp.argsort(-_strength(data))
     index = blocks_of(size, max(1, (limits.batch_size or LANES_AT_A_TIME) // folds))
     together = index.shape[1]
 
-    def problem_of(weight: Array, l2: Array) -> Problem:
-        return as_problem(replace(data, l2=l2, sample_weight=weight, init=None))[0]
+    penalties = data.l2, data.l1
+
+    def problem_of(weight: Array, penalty: tuple[Array, Array | None]) -> Problem:
+        l2, l1 = penalty
+        return as_problem(replace(data, l2=l2, l1=l1, sample_weight=weight, init=None))[0]
 
     def coordinates_of(weight: Array) -> Coordinates:
-        problem = lax.stop_gradient(problem_of(weight, data.l2[0]))
+        problem = lax.stop_gradient(problem_of(weight, jax.tree.map(lambda x: x[0], penalties)))
         lanes = Lanes(jnp.ones((), bool), FOLDS, folds, share=True)
         return choose_coordinates(problem, jnp.zeros_like(flat_start[0]), solver.standardizes, lanes)
 
@@ -213,8 +227,8 @@ def _fit_folds(data: FitData, kept: Array, start: Params, solver: Solver, limits
     flat_start = lax.stop_gradient(flat_weights(start, data.intercept))
     coordinates = jax.vmap(coordinates_of, axis_name=FOLDS, out_axes=of_fold)(kept)
 
-    def fit_one(coordinates: Coordinates, weight: Array, l2: Array, init: Array) -> Solution:
-        problem = problem_of(weight, l2)
+    def fit_one(coordinates: Coordinates, weight: Array, penalty: tuple[Array, Array | None], init: Array) -> Solution:
+        problem = problem_of(weight, penalty)
         fixed = lax.stop_gradient((solver, problem, limits))
         lanes = Lanes(jnp.ones((), bool), (PENALTIES, FOLDS), together * folds, share=True)
         solution = run_task(as_task(*fixed[:2], coordinates, lanes), init, fixed[2], same)
@@ -223,7 +237,7 @@ def _fit_folds(data: FitData, kept: Array, start: Params, solver: Solver, limits
     def block(index: Array) -> Solution:
         each_fold = jax.vmap(fit_one, (of_fold, 0, None, None), axis_name=FOLDS)
         each = jax.vmap(each_fold, (None, None, 0, 0), axis_name=PENALTIES)
-        return each(coordinates, kept, data.l2[index], flat_start[index])
+        return each(coordinates, kept, jax.tree.map(lambda x: x[index], penalties), flat_start[index])
 
     found = lax.map(block, order[index])  # (count, together, folds, ...)
     position = jnp.argsort(order)

@@ -59,6 +59,7 @@ class GradientDescent:
     default_max_steps: ClassVar[int] = 10_000
     patience: ClassVar[int] = 1000
     standardizes: ClassVar[bool] = False  # its steps are defined in the columns' own units
+    proximal: ClassVar[bool] = False
 
     def tree_flatten(self) -> tuple[tuple[Any, ...], tuple[str | None, bool]]:
         # A rule's name is static; a number is data, so that a new one does not recompile.
@@ -70,6 +71,9 @@ class GradientDescent:
     def tree_unflatten(cls, static: tuple[str | None, bool], data: tuple[Any, ...]) -> "GradientDescent":
         rule, acceleration = static
         return cls(data[0] if rule is None else rule, acceleration)
+
+    def sequential(self) -> bool:
+        return False
 
     def passes_at_start(self) -> int:
         return int(isinstance(self.step, str))

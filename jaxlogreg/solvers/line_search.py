@@ -8,6 +8,7 @@ safeguarded by bisection. A convex loss needs no values; for any other, a trial 
 enough (Armijo) counts as too long. A trial that is not finite counts as too long, too.
 """
 
+import math
 from dataclasses import dataclass
 
 import jax.numpy as jnp
@@ -41,14 +42,17 @@ class _Trial:
     accepted: Array
 
 
-def search(problem: Problem, point: Point, direction: Array, lanes: Lanes) -> tuple[Point, Array]:
-    """The point at a nearly exact minimum along ``direction``, and whether one was found.
+def search(
+    problem: Problem, point: Point, direction: Array, lanes: Lanes, longest: float = math.inf
+) -> tuple[Point, Array]:
+    """The point at a nearly exact minimum along ``direction``, no step ``longest``, and whether one was found.
 
     Costs one ``A d`` and one ``Aᵀ r``. Where no step is acceptable (``direction`` does not descend, or
     rounding hides that it does) the point is returned as it was, with False; so is that of a lane that is
     not active. A lane that has found its step repeats that trial while others search on.
     """
-    slope_at_0 = jnp.vdot(point.gradient, direction)
+    smooth = jnp.vdot(point.gradient - problem.penalty.gradient(point.w), direction)
+    slope_at_0 = smooth + problem.penalty.slope(point.w, direction)
     # No step along a direction that is not finite: not even 0 times it.
     direction = jnp.where(jnp.isfinite(slope_at_0), direction, 0.0)
     step_margins = problem.linear_map.mv(direction)
@@ -60,12 +64,15 @@ def search(problem: Problem, point: Point, direction: Array, lanes: Lanes) -> tu
         t, low, low_slope, high, high_slope = trial.t, trial.low, trial.low_slope, trial.high, trial.high_slope
         w = point.w + t * direction
         value, residual = problem.loss.value_and_residual(point.z + t * step_margins)
-        slope = jnp.vdot(residual, step_margins) + jnp.vdot(problem.penalty.gradient(w), direction)
+        # From the side it comes from: a weight that arrives at a kink has fallen all the way.
+        slope = jnp.vdot(residual, step_margins) - problem.penalty.slope(w, -direction)
         descended = jnp.isfinite(slope)
         if value is not None and point.value is not None:
             value = value + problem.penalty.value(w)
             descended &= value <= point.value + VALUE_FRACTION * t * slope_at_0 + slack
         accepted = descended & (jnp.abs(slope) <= SLOPE_FRACTION * jnp.abs(slope_at_0))
+        if math.isfinite(longest):
+            accepted |= descended & (slope < 0.0) & (t >= longest)
         too_long = ~(descended & (slope < 0.0))
         further = _extrapolated(t, slope, low, low_slope)
         low, low_slope = jnp.where(too_long, low, t), jnp.where(too_long, low_slope, slope)

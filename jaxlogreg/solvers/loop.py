@@ -44,6 +44,11 @@ class Solver(Protocol):
     default_max_steps: ClassVar[int]
     patience: ClassVar[int]  # steps without progress, near the rounding floor, after which a fit has stalled
     standardizes: ClassVar[bool]  # whether it works in standardised coordinates
+    proximal: ClassVar[bool]  # whether it takes penalties with kinks
+
+    def sequential(self) -> bool:
+        """Whether a path of penalties is best run one after the other."""
+        ...
 
     def passes_at_start(self) -> int:
         """Reads of the data in ``init``."""
@@ -92,6 +97,10 @@ class Task:
 
     def lanes(self, active: Array) -> Lanes:
         return Lanes(active, self.axis, self.size, self.share)
+
+    def kkt(self, point: Point) -> tuple[Array, Array]:
+        """A strict KKT residual, and the one that is reported (see :class:`Coordinates`)."""
+        return self.coordinates.kkt(self.problem.stationarity(point))
 
 
 @register_dataclass
@@ -142,7 +151,16 @@ def prepare(solver: Solver, problem: Problem, init: Array, lanes: Lanes | None =
 
 
 def as_task(solver: Solver, problem: Problem, coordinates: Coordinates, lanes: Lanes) -> Task:
-    """The same with coordinates chosen before."""
+    """The same with coordinates chosen before.
+
+    Raises:
+        ValueError: for a penalty with kinks and a solver that knows none.
+    """
+    if not (problem.penalty.smooth or solver.proximal):
+        raise ValueError(
+            f"solver={type(solver).__name__} needs a smooth penalty; with l1 or bounds use ProximalNewton() or "
+            "ProximalGradient()"
+        )
     # Gradient descent keeps the user's own weights: its problem then needs no change of variables.
     changed = in_coordinates(problem, coordinates) if solver.standardizes else problem
     return Task(solver, changed, coordinates, lanes.axis, lanes.size, lanes.share)
@@ -174,7 +192,7 @@ def advance(task: Task, run: Run, limits: Limits) -> Run:
     """One step, and what the carried gradient says of it. A lane that is done stays as it is."""
     running = run.status == int(Status.RUNNING)
     point, state, failed = task.solver.advance(task.problem, run.point, run.state, task.lanes(running))
-    kkt, _ = task.coordinates.kkt(point.gradient)
+    kkt, _ = task.kkt(point)
     steps_since_best = jnp.where(kkt < run.best_kkt, 0, run.steps_since_best + 1)
     num_steps = run.num_steps + running.astype(jnp.int32)
     # Below the square root of the dtype's precision, a gradient that does not shrink is rounding.
@@ -211,7 +229,7 @@ def verify(task: Task, run: Run, limits: Limits) -> Run:
     """Everything afresh from the weights alone: only this gradient may say CONVERGED."""
     point = task.problem.point(run.point.w)
     value = task.problem.value_at(point.w, point.z) if point.value is None else point.value
-    strict_kkt, kkt = task.coordinates.kkt(point.gradient)
+    strict_kkt, kkt = task.kkt(point)
     ended = (run.status != int(Status.RUNNING)) & (run.status != int(Status.CONVERGED))
     # Before a step is made there is no reason to be content with less than the strict measure.
     converged = jnp.where(run.num_steps == 0, strict_kkt, kkt) <= limits.tol
@@ -252,7 +270,7 @@ def report(task: Task, run: Run, restore: Callable[[Array], Any]) -> Solution:
         params=restore(coordinates.to_user(point.w)),
         value=run.value,
         initial_value=run.initial_value,
-        kkt=coordinates.kkt(point.gradient)[1],
+        kkt=task.kkt(point)[1],
         gap=problem.duality_gap(point),
         status=jnp.where(unbounded, jnp.int32(Status.SEPARABLE), run.status),
         num_steps=run.num_steps,

@@ -38,6 +38,10 @@ class Newton:
     default_max_steps: ClassVar[int] = 100
     patience: ClassVar[int] = 6
     standardizes: ClassVar[bool] = True
+    proximal: ClassVar[bool] = False
+
+    def sequential(self) -> bool:
+        return False
 
     def passes_at_start(self) -> int:
         return 0

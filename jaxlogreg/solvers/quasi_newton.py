@@ -100,6 +100,10 @@ class LBFGS:
     default_max_steps: ClassVar[int] = 1000
     patience: ClassVar[int] = 100
     standardizes: ClassVar[bool] = True
+    proximal: ClassVar[bool] = False
+
+    def sequential(self) -> bool:
+        return False
 
     def passes_at_start(self) -> int:
         return 0

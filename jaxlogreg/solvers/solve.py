@@ -17,7 +17,6 @@ from jax.custom_batching import custom_vmap
 
 from ..implicit import solution_tangent
 from ..lanes import Lanes
-from ..penalties import L2
 from ..problem import Problem
 from ..solution import Solution, Status
 from .loop import Limits, Solver, prepare, run_task, same
@@ -81,9 +80,10 @@ def _search_lanes(axis_size: int, in_batched: Any, *args: Any) -> tuple[Solution
     ).linear_map.shape
     # A path starts from elsewhere than its fits alone; a method that is defined by its steps does not.
     path = _is_path(in_batched) and solver.standardizes
-    size = min(axis_size, limits.batch_size or _lanes_at_a_time(*shape, path=path))
+    alone = path and solver.sequential()
+    size = min(axis_size, limits.batch_size or (1 if alone else _lanes_at_a_time(*shape, path=path)))
     if path:
-        solution = _path(axis_size, size, *args)
+        solution = _path(axis_size, size, in_batched[1].penalty, *args)
     else:
         solution = _batches(axis_size, size, shape[1] > SHARE_MIN_COLUMNS, in_batched, args)
     return solution, jax.tree.map(lambda _: True, solution)
@@ -100,7 +100,8 @@ def _lanes_at_a_time(rows: int, columns: int, path: bool) -> int:
 def _is_path(in_batched: Any) -> bool:
     """Whether the strength of the penalty is all that lanes differ in."""
     penalty = in_batched[1].penalty
-    return isinstance(penalty, L2) and bool(penalty.strength) and sum(jax.tree.leaves(in_batched)) == 1
+    strengths = sum(getattr(penalty, name) for name in penalty.strengths)
+    return 0 < strengths == sum(jax.tree.leaves(in_batched))
 
 
 def _batches(axis_size: int, size: int, many_columns: bool, in_batched: Any, args: Any) -> Solution:
@@ -132,31 +133,30 @@ def _batches(axis_size: int, size: int, many_columns: bool, in_batched: Any, arg
     return jax.tree.map(lambda x: x.reshape(-1, *x.shape[2:])[:axis_size], solution)
 
 
-def _path(axis_size: int, size: int, solver: Solver, problem: Problem, init: Array, limits: Limits) -> Solution:
+def _path(
+    axis_size: int, size: int, batched: Any, solver: Solver, problem: Problem, init: Array, limits: Limits
+) -> Solution:
     """Penalties in descending order, in blocks, each started from the last solution of the one before."""
     penalty = problem.penalty
-    assert isinstance(penalty, L2)
-    strength = penalty.strength
-    order = jnp.argsort(-strength)
+    strengths = {name: getattr(penalty, name) for name in penalty.strengths if getattr(batched, name)}
+    order = jnp.argsort(-sum(strengths.values()))
     index = order[blocks_of(axis_size, size)]
 
-    def with_strength(problem: Problem, strength: Array) -> Problem:
-        penalty = problem.penalty
-        assert isinstance(penalty, L2)
-        return replace(problem, penalty=replace(penalty, strength=strength))
+    def with_strengths(problem: Problem, strengths: dict[str, Array]) -> Problem:
+        return replace(problem, penalty=replace(problem.penalty, **strengths))
 
     # An intercept that any lane penalises is not centred away in the others.
-    strongest = jnp.max(jnp.where(jnp.isfinite(strength), strength, 0.0))
-    task = prepare(solver, with_strength(problem, strongest), init)
+    strongest = {name: jnp.max(jnp.where(jnp.isfinite(x), x, 0.0)) for name, x in strengths.items()}
+    task = prepare(solver, with_strengths(problem, strongest), init)
 
     def block(start: Array, lanes: Array) -> tuple[Array, Solution]:
-        def lane(strength: Array) -> Solution:
+        def lane(strengths: dict[str, Array]) -> Solution:
             own = replace(
-                task, problem=with_strength(task.problem, strength), axis=AXIS, size=lanes.shape[0], share=True
+                task, problem=with_strengths(task.problem, strengths), axis=AXIS, size=lanes.shape[0], share=True
             )
             return run_task(own, start, limits, same)
 
-        solution = jax.vmap(lane, axis_name=AXIS)(strength[lanes])
+        solution = jax.vmap(lane, axis_name=AXIS)(jax.tree.map(lambda x: x[lanes], strengths))
         last = solution.params[-1]
         return jnp.where(jnp.all(jnp.isfinite(last)), last, start), solution
 

@@ -1,0 +1,207 @@
+"""Proximal methods: for penalties with kinks, where a gradient method would never arrive at exact zeros.
+
+Each step minimises a model of ``F`` in which the loss is a quadratic and the penalty is itself; the proximal map of the
+penalty puts weights at exactly zero, or at their bounds. The quadratic is the weighted Gram, as L-BFGS has it for a
+preconditioner: computed where steps gain too little, in float32 and from a part of the rows where that is enough, and
+shared by lanes. The model is minimised in ``n x n``, without reading the data, by FISTA.
+
+For many more columns than rows each step is a whole problem in a working set of columns.
+
+Reference: Beck & Teboulle (2009), FISTA; O'Donoghue & Candès (2015), restarts; Lee, Sun & Saunders (2014),
+proximal Newton-type methods.
+"""
+
+from dataclasses import dataclass, field, replace
+from typing import Any, ClassVar
+
+import jax.numpy as jnp
+import numpy as np
+from jax import Array, lax
+from jax.tree_util import register_dataclass
+
+from ..lanes import Lanes, compute_if
+from ..problem import Point, Problem
+from ..products import EXACT
+from .line_search import search
+from .preconditioner import Effort, curvature_at, efforts
+
+__all__ = ["ProximalNewton"]
+
+INNER_FRACTION = 0.1  # the model is solved until its step has fallen to this part of the first
+INNER_STEPS = 200
+SLOW = 0.25  # a step is slow that leaves more than this of the gradient
+ROUND_FRACTION, ROUND_STEPS = 0.01, 50  # the same for a working set, in steps of proximal Newton
+POWER_STEPS = 10
+
+
+@register_dataclass
+@dataclass(frozen=True)
+class _Metric:
+    """``c G``: a weighted Gram of unit row weight, a bound of its largest eigenvalue, and this lane's curvature."""
+
+    gram: Array
+    largest: Array
+    curvature: Array
+
+
+@register_dataclass
+@dataclass(frozen=True)
+class _NewtonState:
+    """The metric; whether the last step gained too little; how many metrics there were, and whether one in float32 gave
+    no step."""
+
+    metric: _Metric
+    slow: Array
+    count: Array
+    needs_exact: Array
+
+
+@register_dataclass
+@dataclass(frozen=True)
+class ProximalNewton:
+    """Proximal Newton: for L1, elastic net and bounds.
+
+    Args:
+        working_set: None for steps in all weights, for up to some thousands of them. Otherwise each step solves the
+            problem in the so many columns that matter most: those in use, and those that would lower the objective
+            most. For many more columns than rows.
+
+    >>> import jax.numpy as jnp, jaxlogreg as jlr
+    >>> X, y = jnp.array([[-2.0, 1.0], [-1.0, 0.0], [0.0, 1.0], [1.0, 0.0], [2.0, 1.0]]), jnp.array([0, 1, 0, 1, 1])
+    >>> jlr.fit(X, y, l1=0.2, solver=jlr.ProximalNewton()).params.coef.round(2)
+    Array([0.44, 0.  ], dtype=float32)
+    """
+
+    working_set: int | None = field(default=None, metadata={"static": True})
+
+    default_max_steps: ClassVar[int] = 200
+    patience: ClassVar[int] = 20
+    standardizes: ClassVar[bool] = True
+    proximal: ClassVar[bool] = True
+
+    def sequential(self) -> bool:
+        return self.working_set is not None
+
+    def passes_at_start(self) -> int:
+        return 0
+
+    def passes(self, state: _NewtonState | None) -> int:
+        return 2 if state is not None else 1
+
+    def init(self, problem: Problem, w: Array, lanes: Lanes) -> _NewtonState | None:
+        if self._leaves_out(problem):
+            return None
+        zero = jnp.zeros((), w.dtype)
+        metric = _Metric(jnp.zeros((w.shape[0], w.shape[0]), w.dtype), zero, zero)
+        return _NewtonState(metric, jnp.ones((), bool), jnp.int32(0), jnp.zeros((), bool))
+
+    def advance(self, problem: Problem, point: Point, state: Any, lanes: Lanes) -> tuple[Point, Any, Array]:
+        if self._leaves_out(problem):
+            new, moved = self._in_working_set(problem, point, lanes)
+            return new, None, ~moved
+        return self._step(problem, point, state, lanes)
+
+    def _leaves_out(self, problem: Problem) -> bool:
+        linear_map = problem.linear_map
+        columns = linear_map.shape[1] - int(linear_map.intercept_mask().sum())
+        return self.working_set is not None and self.working_set < columns and not problem.penalty.smooth
+
+    def _in_working_set(self, problem: Problem, point: Point, lanes: Lanes) -> tuple[Point, Array]:
+        """The point where the problem is solved, nearly, in the columns that matter; and whether it is another."""
+        assert self.working_set is not None
+        penalty, w = problem.penalty, point.w
+        intercepts = np.flatnonzero(problem.linear_map.intercept_mask())
+        stationarity, kink = problem.stationarity(point), penalty.kink(w)
+        # Those in use and those that would leave zero first; the strongest pull always; then those nearest to leaving.
+        tiny = float(jnp.finfo(w.dtype).tiny)
+        pull = jnp.abs(stationarity) / jnp.maximum(jnp.max(jnp.abs(stationarity)), tiny)
+        nearness = jnp.minimum(jnp.abs(point.gradient) / jnp.maximum(kink, tiny), 1.0)
+        matters = jnp.where(w != 0.0, 1.0 + pull, jnp.where(pull > 0.0, jnp.maximum(2.0 * pull, 1.0), nearness))
+        matters = matters.at[intercepts].set(-jnp.inf)
+        index = lax.top_k(matters, self.working_set)[1]
+        own = jnp.concatenate([index, jnp.asarray(intercepts, index.dtype)])
+        # The weights left out stay as they are: the margins that are carried have them.
+        part = Problem(problem.loss, problem.linear_map.columns(index), penalty.weights(own))
+        start = Point(w[own], point.z, point.gradient[own], point.value)
+        goal = ROUND_FRACTION * jnp.linalg.norm(stationarity)
+        inner = replace(self, working_set=None)
+
+        def going(carry: tuple[Point, Any, Array, Array]) -> Array:
+            here, _, failed, count = carry
+            return lanes.any(~failed & (jnp.linalg.norm(part.stationarity(here)) > goal)) & (count < ROUND_STEPS)
+
+        def go_on(carry: tuple[Point, Any, Array, Array]) -> tuple[Point, Any, Array, Array]:
+            here, state, failed, count = carry
+            here, state, now = inner._step(part, here, state, lanes)
+            return here, state, failed | now, count + 1
+
+        no = jnp.zeros((), bool)
+        found = lax.while_loop(going, go_on, (start, inner.init(part, start.w, lanes), no, jnp.int32(0)))[0]
+        new = w.at[own].set(found.w)
+        gradient = problem.gradient_at(new, problem.loss.residual(found.z))
+        return Point(new, found.z, gradient, point.value), jnp.any(new != w)
+
+    def _step(
+        self, problem: Problem, point: Point, state: _NewtonState, lanes: Lanes
+    ) -> tuple[Point, _NewtonState, Array]:
+        wanted, (first, _, exact) = lanes.any(state.slow), efforts(problem, point.w.dtype)
+        metric = self._metric(problem, point, state, wanted, lanes)
+        target = _model_minimum(problem, point, metric, lanes)
+        new, found = search(problem, point, target - point.w, lanes, longest=1.0)
+        before, after = (jnp.linalg.norm(problem.stationarity(p)) for p in (point, new))
+        slow = ~found | (after > SLOW * before)
+        # Where the best metric there is, computed here, gives no step, it is over.
+        in_part = jnp.asarray(first is not None) & (state.count == 0)
+        best = wanted & ~in_part & (state.needs_exact | (exact is None))
+        needs_exact = state.needs_exact | (lanes.any(~found) & wanted & ~in_part)
+        return new, _NewtonState(metric, slow, state.count + wanted.astype(jnp.int32), needs_exact), ~found & best
+
+    def _metric(self, problem: Problem, point: Point, state: _NewtonState, wanted: Array, lanes: Lanes) -> _Metric:
+        first, usual, exact = efforts(problem, point.w.dtype)
+
+        def renewed(metric: _Metric, now: Array, effort: Effort) -> _Metric:
+            return compute_if(now, lambda here: _metric_at(problem, here, lanes, effort), point, metric)
+
+        metric = state.metric
+        if first is not None:
+            metric = renewed(metric, wanted & (state.count == 0), first)
+            wanted &= state.count > 0
+        if exact is None:
+            return renewed(metric, wanted, usual)
+        metric = renewed(metric, wanted & ~state.needs_exact, usual)
+        return renewed(metric, wanted & state.needs_exact, exact)
+
+
+def _metric_at(problem: Problem, point: Point, lanes: Lanes, effort: Effort) -> _Metric:
+    curvature = curvature_at(problem, point, lanes, effort)
+    gram = effort.gram(problem.linear_map, curvature.weights).astype(point.w.dtype)
+    size, x = jnp.abs(gram), jnp.ones_like(point.w)
+    # λmax(G) <= λmax(|G|) <= max (|G| x)ⱼ / xⱼ for any x > 0 (Collatz), and closest for the leading eigenvector.
+    x = lax.fori_loop(0, POWER_STEPS, lambda _, x: _positive(size @ x), x)
+    largest = jnp.max((size @ x) / x)
+    return _Metric(gram, largest, curvature.total * curvature.share)
+
+
+def _positive(x: Array) -> Array:
+    x = x / jnp.max(x)
+    return jnp.maximum(x, 1e-3)
+
+
+def _model_minimum(problem: Problem, point: Point, metric: _Metric, lanes: Lanes) -> Array:
+    """The minimiser of ``gᵀd + c/2 dᵀG d + R(w + d)`` over ``w + d``, nearly, by FISTA."""
+    penalty, w, c = problem.penalty, point.w, metric.curvature
+    step, gradient = 1.0 / (c * metric.largest), point.gradient - penalty.gradient(w)
+
+    def better(state: tuple[Array, ...]) -> tuple[Array, ...]:
+        v, y, age, first, _, count = state
+        slope = gradient + c * jnp.matmul(y - w, metric.gram, precision=EXACT)
+        new = penalty.prox(y - step * slope, step)
+        moved = jnp.linalg.norm(new - y)
+        first = jnp.where(count == 0, moved, first)
+        age = jnp.where(jnp.vdot(y - new, new - v) > 0.0, 0.0, age + 1.0)
+        y = new + (age / (age + 3.0)) * (new - v)
+        return new, y, age, first, moved > INNER_FRACTION * first, count + 1
+
+    zero = jnp.zeros((), w.dtype)
+    start = w, w, zero, zero, jnp.ones((), bool), jnp.int32(0)
+    return lax.while_loop(lambda s: lanes.any(s[4]) & (s[5] < INNER_STEPS), better, start)[0]
