@@ -8,17 +8,12 @@ from jaxlogreg import plot
 
 
 @pytest.fixture(scope="module")
-def drawn(made):
-    X, y, _ = made
-    grid = jlr.lambda_grid(X, y, num=6, standardize=True)
-    return np.asarray(grid), jlr.cross_validate(X, y, l1=grid, folds=3, standardize=True)
-
-
-@pytest.fixture(scope="session")
-def made(dtype):
+def drawn(dtype):
     rng = np.random.default_rng(0)
     X = rng.normal(size=(120, 5)).astype(dtype)
-    return X, (rng.uniform(size=120) < 1 / (1 + np.exp(-2 * X[:, 0]))).astype(dtype), None
+    y = (rng.uniform(size=120) < 1 / (1 + np.exp(-2 * X[:, 0]))).astype(dtype)
+    grid = jlr.lambda_grid(X, y, num=6, standardize=True)
+    return np.asarray(grid), jlr.cross_validate(X, y, l1=grid, folds=3, standardize=True)
 
 
 def test_a_path_has_a_line_a_column_and_both_choices(drawn, tmp_path):

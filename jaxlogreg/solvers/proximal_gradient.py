@@ -75,13 +75,14 @@ class ProximalGradient:
 
     def advance(self, problem: Problem, point: Point, state: _State, lanes: Lanes) -> tuple[Point, _State, Array]:
         penalty, loss = problem.penalty, problem.loss
-        y, z, gradient = point.w, point.z, point.gradient - penalty.gradient(point.w)
-        residual = loss.residual(z)
+        y, z = point.w, point.z
         if self.acceleration:
             momentum = state.age / (state.age + 3.0)
             y, z = y + momentum * (y - state.w), z + momentum * (z - state.z)
-            residual = loss.residual(z)
-            gradient = problem.linear_map.rmv(residual)
+        residual = loss.residual(z)
+        # Without momentum the gradient here is known.
+        known = point.gradient - penalty.gradient(point.w)
+        gradient = problem.linear_map.rmv(residual) if self.acceleration else known
 
         def attempt(trial: tuple[Array, ...]) -> tuple[Array, ...]:
             step, _, _, _, _, count = trial
