@@ -11,24 +11,25 @@ SUBOPTIMALITY = {"float64": 1e-6, "float32": 1e-5}  # relative, that every conte
 
 
 class Objective:
-    """``mean(log(1 + exp(z)) - y z) + l2/2 |w|²`` with ``z = X w + b``, in float64, lane by lane.
+    """``mean(log(1 + exp(z)) - y z) + l2/2 |w|² + l1 Σ|wⱼ|`` with ``z = X w + b``, in float64, lane by lane.
 
     Called with weights ``(L, n + 1)`` or ``(n + 1,)``, the intercept last, it gives values ``(L,)``.
-    ``X`` is ``(m, n)`` or ``(L, m, n)``, ``y`` ``(m,)`` or ``(L, m)``, ``l2`` a number or ``(L,)``;
+    ``X`` is ``(m, n)`` or ``(L, m, n)``, ``y`` ``(m,)`` or ``(L, m)``, ``l2`` and ``l1`` numbers or ``(L,)``;
     weights of the first few lanes alone will do.
     """
 
-    def __init__(self, X: np.ndarray, y: np.ndarray, l2: Any) -> None:
-        self.X, self.y, self.l2 = (np.asarray(array, np.float64) for array in (X, y, l2))
+    def __init__(self, X: np.ndarray, y: np.ndarray, l2: Any, l1: Any = 0.0) -> None:
+        self.X, self.y, self.l2, self.l1 = (np.asarray(array, np.float64) for array in (X, y, l2, l1))
 
     def __call__(self, weights: np.ndarray) -> np.ndarray:
         weights = np.atleast_2d(np.asarray(weights, np.float64))
         some = slice(len(weights))
         y = self.y[some] if self.y.ndim == 2 else self.y
-        l2 = self.l2[some] if self.l2.ndim == 1 else self.l2
+        l2, l1 = (strength[some] if strength.ndim == 1 else strength for strength in (self.l2, self.l1))
         w, b = weights[:, :-1], weights[:, -1:]
         z = w @ self.X.T + b if self.X.ndim == 2 else np.einsum("lmn,ln->lm", self.X[some], w) + b
-        return np.mean(np.logaddexp(0, z) - y * z, axis=1) + 0.5 * l2 * np.sum(w**2, axis=1)
+        penalty = 0.5 * l2 * np.sum(w**2, axis=1) + l1 * np.sum(np.abs(w), axis=1)
+        return np.mean(np.logaddexp(0, z) - y * z, axis=1) + penalty
 
 
 def weights_of(params: jlr.Params) -> np.ndarray:

@@ -31,13 +31,17 @@ class Problem:
         return f"{self.name}, {m} x {n}, {self.X.dtype.name}"
 
 
-def made(m: int, n: int, correlation: float, dtype: np.typing.DTypeLike) -> Problem:
-    """Standard normal columns, each correlated with the one before, and labels from a logistic model."""
+def made(m: int, n: int, correlation: float, dtype: np.typing.DTypeLike, used: float = 1.0) -> Problem:
+    """Standard normal columns, each correlated with the one before, and labels from a logistic model.
+
+    ``used``: the part of the columns, the first ones, that the labels depend on.
+    """
     rng = np.random.default_rng(0)
     X = rng.normal(size=(m, n))
     for j in range(1, n):
         X[:, j] = correlation * X[:, j - 1] + np.sqrt(1 - correlation**2) * X[:, j]
     w = rng.normal(size=n) / np.sqrt(n)
+    w[np.arange(n) >= used * n] = 0.0
     y = rng.uniform(size=m) < 1 / (1 + np.exp(-X @ w + 0.5))
     return Problem(f"made, correlation {correlation:g}", rounded(X, dtype), y.astype(dtype))
 
@@ -83,6 +87,11 @@ def read_a9a(path: Path) -> tuple[np.ndarray, np.ndarray]:
         return X.astype(float), (file["train_y"] > 0).astype(float)
 
 
+def read_genes(path: Path) -> tuple[np.ndarray, np.ndarray]:
+    with np.load(path) as file:
+        return file["X"].astype(float), file["y"].astype(float)
+
+
 def read_npz(path: Path) -> tuple[np.ndarray, np.ndarray]:
     with np.load(path) as file:
         return file["X_train"].astype(float), np.unique(file["y_train"], return_inverse=True)[1]
@@ -105,6 +114,11 @@ REAL: dict[str, tuple[Reader, str, str]] = {
         "a9a.npz",
         "https://www.csie.ntu.edu.tw/~cjlin/libsvmtools/datasets/binary.html#a9a: the training rows as CSR arrays "
         "train_data, train_indices, train_indptr, train_shape, and train_y",
+    ),
+    "leukemia_golub": (
+        read_genes,
+        "leukemia_golub.npz",
+        "https://github.com/ramhiser/datamicroarray (data/golub.RData, all 72 samples): arrays X (72, 7129) and y",
     ),
     "mnist": (
         read_npz,

@@ -24,13 +24,14 @@ BY_HAND = "What it says:"
 SCRIPTS: dict[str, list[str]] = {
     "fit": ["--pictures"],
     "sweep": [],
+    "l1_path": [],
     "one_vs_all": [],
     "many_small": [],
     "memory": [],
     "cold_start": [],
     "kernels": [],
 }
-TAKES_DATA = ("fit", "sweep", "one_vs_all")
+TAKES_DATA = ("fit", "sweep", "l1_path", "one_vs_all")
 QUICK = {"cold_start": ["--rounds", "1"]}  # --quick for all others
 PICTURES = {"fit": ("suboptimality.png", "scaling.png")}
 

@@ -21,7 +21,7 @@ from jax import Array, lax
 
 PACKAGES = (
     "jaxlogreg", "jax", "jaxlib", "numpy", "scipy", "scikit-learn", "glum", "statsmodels", "jaxopt", "optax",
-    "optimistix",
+    "optimistix", "adelie", "python-glmnet", "skglm",
 )  # fmt: skip
 ENOUGH_SECONDS = 20.0
 SLOW_SECONDS = 5.0

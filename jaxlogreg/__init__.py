@@ -1,6 +1,7 @@
 """jaxlogreg: logistic regression as pure JAX functions, with solvers that know its structure."""
 
 from . import losses
+from .evaluation import metrics
 from .linear_maps import Columns, Dense, Identity, PerClass, Standardized, WithIntercept
 from .models import (
     CrossValidation,
@@ -56,6 +57,7 @@ __all__ = [
     "lambda_grid",
     "lambda_max",
     "losses",
+    "metrics",
     "minimize",
     "predict",
     "predict_proba",

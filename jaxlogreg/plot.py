@@ -1,4 +1,4 @@
-"""Pictures of a path: coefficients and held-out loss against the penalty. Needs the extra ``plot``."""
+"""Pictures of a path: coefficients and held-out score against the penalty. Needs the extra ``plot``."""
 
 from typing import Any
 
@@ -12,6 +12,8 @@ __all__ = ["path", "sparsity"]
 
 COLOURS = ("#0072b2", "#e69f00", "#009e73", "#d55e00", "#cc79a7", "#56b4e9")  # Okabe & Ito: told apart by all eyes
 
+MEASURED = {"loss": "loss", "accuracy": "accuracy", "auc": "area under ROC"}
+
 
 def path(
     fits: CrossValidation | Solution,
@@ -21,7 +23,7 @@ def path(
     scale: ArrayLike = 1.0,
     labelled: int = 6,
 ) -> Any:
-    """The coefficients against the penalty; of a cross-validation also the held-out loss, with both choices marked.
+    """The coefficients against the penalty; of a cross-validation also the held-out score, with both choices marked.
 
     Args:
         fits: what :func:`~jaxlogreg.cross_validate` or :func:`~jaxlogreg.fit_path` returned.
@@ -48,7 +50,7 @@ def path(
     axes[0].axhline(0.0, color="black", linewidth=0.6)
     axes[0].legend(frameon=False, fontsize="small")
     if isinstance(fits, CrossValidation):
-        _draw_loss(axes[1], fits, x)
+        _draw_score(axes[1], fits, x)
         for axis in axes:
             _mark(axis, fits, x)
     axes[-1].set_xlabel("penalty λ")
@@ -70,11 +72,11 @@ def sparsity(fits: CrossValidation | Solution, strengths: ArrayLike) -> Any:
     return figure
 
 
-def _draw_loss(axis: Any, fits: CrossValidation, x: np.ndarray) -> None:
+def _draw_score(axis: Any, fits: CrossValidation, x: np.ndarray) -> None:
     order, mean, error = np.argsort(x), np.asarray(fits.mean), np.asarray(fits.std_error)
     axis.fill_between(x[order], (mean - error)[order], (mean + error)[order], color="0.85", linewidth=0)
     axis.plot(x[order], mean[order], color="black", linewidth=2)
-    axis.set_ylabel("held-out loss ± s.e.")
+    axis.set_ylabel(f"held-out {MEASURED[fits.measure]} ± s.e.")
 
 
 def _mark(axis: Any, fits: CrossValidation, x: np.ndarray) -> None:

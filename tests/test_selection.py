@@ -5,6 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from conftest import X64
+from sklearn.metrics import roc_auc_score
 
 import jaxlogreg as jlr
 
@@ -14,6 +15,10 @@ X = RNG.normal(size=(90, 4)).astype(DTYPE)
 Y = (RNG.uniform(size=90) < 1 / (1 + np.exp(-X[:, 0] + 0.5))).astype(DTYPE)
 L2S = np.array([0.01, 1.0, 0.1], DTYPE)  # in no order
 FOLDS = 3
+
+
+def accuracy(y, z):
+    return np.mean(y == (z > 0))
 
 
 @pytest.fixture(scope="module")
@@ -34,16 +39,30 @@ def test_each_fold_equals_the_fit_without_its_rows(cv):
         )
         z = X[~kept].astype(float) @ np.asarray(alone.params.coef, float) + float(alone.params.intercept)
         loss = np.mean(np.logaddexp(0.0, z) - Y[~kept] * z)
-        np.testing.assert_allclose(cv.loss[k, j], loss, rtol=1e-7 if X64 else 1e-4)
+        np.testing.assert_allclose(cv.score[k, j], loss, rtol=1e-7 if X64 else 1e-4)
 
 
 def test_the_summary_is_that_of_the_losses(cv):
-    np.testing.assert_allclose(cv.mean, np.mean(cv.loss, axis=0), rtol=1e-5)
-    np.testing.assert_allclose(cv.std_error, np.std(cv.loss, axis=0, ddof=1) / np.sqrt(FOLDS), rtol=1e-4)
+    np.testing.assert_allclose(cv.mean, np.mean(cv.score, axis=0), rtol=1e-5)
+    np.testing.assert_allclose(cv.std_error, np.std(cv.score, axis=0, ddof=1) / np.sqrt(FOLDS), rtol=1e-4)
     assert cv.best == np.argmin(cv.mean)
     within = np.asarray(cv.mean) <= float(cv.mean[cv.best] + cv.std_error[cv.best])
     assert L2S[cv.one_se] == L2S[within].max()
     np.testing.assert_array_equal(cv.params().coef, cv.solution.params.coef[cv.best])
+
+
+@pytest.mark.parametrize(("measure", "reference"), [("accuracy", accuracy), ("auc", roc_auc_score)])
+def test_other_measures_are_scikit_learns_and_larger_is_better(cv, measure, reference):
+    found = jlr.cross_validate(X, Y, l2=L2S, folds=FOLDS, measure=measure)
+    for k in range(FOLDS):
+        held = np.asarray(cv.fold_id) == k
+        for j in range(len(L2S)):
+            z = X[held] @ np.asarray(cv.fold_solution.params.coef[k, j])
+            z = z + np.asarray(cv.fold_solution.params.intercept[k, j])
+            np.testing.assert_allclose(found.score[k, j], reference(Y[held], z), rtol=1e-6)
+    assert found.best == np.argmax(found.mean)
+    within = np.asarray(found.mean) >= float(found.mean[found.best] - found.std_error[found.best])
+    assert L2S[found.one_se] == L2S[within].max()
 
 
 def test_folds_are_stratified_and_shuffled_by_a_key(cv):
@@ -57,6 +76,15 @@ def test_folds_are_stratified_and_shuffled_by_a_key(cv):
     ("arguments", "message"),
     [
         ({"folds": 1}, "folds must be an integer of at least 2"),
+        ({"measure": "gini"}, "measure must be one of 'loss', 'accuracy', 'auc', got 'gini'"),
+        (
+            {
+                "folds": 3,
+                "fold_id": np.where(np.arange(90) == np.argmax(Y), 0, 1 + np.arange(90) % 2),
+                "measure": "auc",
+            },
+            "folds must each hold rows of both classes for measure='auc', but fold 0 does not",
+        ),
         ({"fold_id": np.zeros(90, int)}, "fold_id must hold every integer 0 to 4"),
         ({"fold_id": np.zeros(3, int)}, "fold_id must hold an integer for each of the 90 rows"),
         ({"fold_id": (1 - Y).astype(int), "folds": 2}, "y holds only one"),

@@ -6,7 +6,7 @@ penalty's from its own solution, which is near what they are looking for, and th
 preconditioner.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, Unpack
 
@@ -19,6 +19,7 @@ from jax.typing import ArrayLike
 
 from ..concrete import is_concrete
 from ..coordinates import Coordinates, choose_coordinates
+from ..evaluation.metrics import roc_auc
 from ..lanes import Lanes
 from ..losses import logistic_loss
 from ..problem import Problem
@@ -34,6 +35,7 @@ from .path import as_path, fit_lanes
 __all__ = ["CrossValidation", "cross_validate"]
 
 PENALTIES, FOLDS = "penalties", "folds"  # the axes of lanes
+MEASURES = ("loss", "accuracy", "auc")
 LANES_AT_A_TIME = 50  # enough to make a preconditioner that they share worth its while
 
 
@@ -44,20 +46,21 @@ class CrossValidation:
 
     Args:
         l2, l1: the penalties, ``(L,)`` each, as given.
-        loss: the mean cross-entropy of the held-out rows, ``(folds, L)``, by sample weight.
-        mean, std_error: of ``loss`` over the folds, each counted by the weight of its rows, ``(L,)``; the standard
+        score: of the held-out rows, ``(folds, L)``, by sample weight: what ``measure`` says.
+        mean, std_error: of ``score`` over the folds, each counted by the weight of its rows, ``(L,)``; the standard
             error is that of the mean.
-        best: the index of the smallest ``mean``.
+        best: the index of the best ``mean``: the smallest loss, or the largest accuracy or area.
         one_se: the index of the largest penalty (by ``l1 + l2``) whose ``mean`` is within one ``std_error`` of the
             best.
         solution: the path fitted to all rows, with a leading axis ``L``.
         fold_solution: the fits without each fold, with leading axes ``(folds, L)``.
         fold_id: the fold that holds each row out, ``(m,)``.
+        measure: ``"loss"``, ``"accuracy"`` or ``"auc"``.
     """
 
     l2: Array
     l1: Array
-    loss: Array
+    score: Array
     mean: Array
     std_error: Array
     best: Array
@@ -65,6 +68,7 @@ class CrossValidation:
     solution: Solution
     fold_solution: Solution
     fold_id: Array
+    measure: str = field(default="loss", metadata={"static": True})
 
     def params(self, index: ArrayLike | None = None) -> Params:
         """The parameters fitted to all rows with one of the penalties, the best when None."""
@@ -79,10 +83,11 @@ def cross_validate(
     folds: int = 5,
     fold_id: ArrayLike | None = None,
     key: Array | None = None,
+    measure: str = "loss",
     batch_size: int | None = None,
     **options: Unpack[FitOptions],
 ) -> CrossValidation:
-    """Fit every penalty in ``l2`` on all rows and without each fold, and compare their held-out losses.
+    """Fit every penalty on all rows and without each fold, and compare how they predict the rows held out.
 
     Args:
         X, y: as in :func:`fit`.
@@ -90,6 +95,8 @@ def cross_validate(
         fold_id: the fold of each row, integers ``0 .. folds - 1``, ``(m,)``. When None rows are dealt to the
             folds in turn, class by class (stratified).
         key: a ``jax.random.key``: shuffles the rows before they are dealt.
+        measure: of the rows held out: ``"loss"``, the mean cross-entropy; ``"accuracy"``, the part predicted rightly
+            at a threshold of one half; or ``"auc"``, the area under the ROC curve.
         batch_size: how many fits run at a time; chosen when None.
         **options: those of :func:`fit`, with ``l2``, ``l1`` or both an array ``(L,)``. ``init`` starts the path over
             all rows.
@@ -98,23 +105,25 @@ def cross_validate(
         A :class:`CrossValidation`.
 
     Raises:
-        ValueError: as :func:`fit_path` does; for folds that are no such integers, and for a fold without
-            which a class has no row.
+        ValueError: as :func:`fit_path` does; for folds that are no such integers, for a fold without which a class
+            has no row, for another measure, and for ``"auc"`` if a fold has rows of one class only.
 
     >>> import jaxlogreg as jlr
     >>> X = jnp.linspace(-2.0, 2.0, 40)[:, None]
     >>> y = (jnp.sin(7.0 * X[:, 0]) + X[:, 0] > 0).astype(int)
     >>> cv = jlr.cross_validate(X, y, l2=jnp.array([10.0, 1.0, 0.1, 0.01]), folds=4)
-    >>> cv.loss.shape, cv.params().coef.shape
+    >>> cv.score.shape, cv.params().coef.shape
     ((4, 4), (1,))
     """
+    if measure not in MEASURES:
+        raise ValueError(f"measure must be one of {', '.join(map(repr, MEASURES))}, got {measure!r}")
     matrix = as_design(X)
     data, solver, limits = as_path(matrix, y, options, as_batch_size(batch_size))
     folds = _as_folds(folds)
     fold = _deal(data.y, folds, key) if fold_id is None else _as_fold_id(fold_id, folds, matrix.shape[0])
     if all(map(is_concrete, (data.y, fold, data.sample_weight))):
-        _check_classes(np.asarray(data.y), np.asarray(fold), folds, data.sample_weight)
-    return _cross_validate(folds, data, fold, solver, limits)
+        _check_classes(np.asarray(data.y), np.asarray(fold), folds, data.sample_weight, measure)
+    return _cross_validate(folds, measure, data, fold, solver, limits)
 
 
 def _as_folds(folds: int) -> int:
@@ -147,7 +156,7 @@ def _deal(y: Array, folds: int, key: Array | None) -> Any:
     return jnp.zeros(y.shape, jnp.int32).at[rows].set(jnp.arange(y.shape[0], dtype=jnp.int32) % folds)
 
 
-def _check_classes(y: np.ndarray, fold: np.ndarray, folds: int, weight: Array | None) -> None:
+def _check_classes(y: np.ndarray, fold: np.ndarray, folds: int, weight: Array | None, measure: str) -> None:
     counted = np.ones(y.shape, bool) if weight is None else np.asarray(weight) > 0
     for k in range(folds):
         left = y[(fold != k) & counted]
@@ -156,12 +165,27 @@ def _check_classes(y: np.ndarray, fold: np.ndarray, folds: int, weight: Array | 
                 f"folds must each leave both classes to fit, but without fold {k} y holds only one; take fewer folds "
                 "than the rarer class has rows"
             )
+        held = y[(fold == k) & counted]
+        if measure == "auc" and (held.size == 0 or np.all(held == held[0])):
+            raise ValueError(
+                f"folds must each hold rows of both classes for measure='auc', but fold {k} does not; take fewer "
+                "folds, or another measure"
+            )
 
 
-def _held_out_losses(data: FitData, fold: Array, held: Array, params: Params) -> Array:
-    """The mean loss of each fold's rows, of weights ``held``, by the fits without them, ``(folds, L)``."""
+def _held_out_scores(measure: str, data: FitData, fold: Array, held: Array, params: Params) -> Array:
+    """The measure of each fold's rows, of weights ``held``, by the fits without them, ``(folds, L)``."""
     linear_map, _ = design(data)
     weights = flat_weights(params, data.intercept)
+    offset = jnp.zeros_like(data.y) if data.offset is None else data.offset
+
+    def area(fold: tuple[Array, Array]) -> Array:
+        weights, held = fold
+        margins = linear_map.mv(weights) + offset[None]
+        return jax.vmap(lambda z: roc_auc(data.y, z, sample_weight=held))(margins)
+
+    if measure == "auc":
+        return lax.map(area, (weights, held))
     folds = weights.shape[0]
 
     def term(rows: Array, columns: Array) -> Array:
@@ -169,32 +193,38 @@ def _held_out_losses(data: FitData, fold: Array, held: Array, params: Params) ->
         margins = jnp.matmul(weights.reshape(-1, rows.shape[1]), rows.T, precision=EXACT)
         margins = margins.reshape(folds, -1, y.shape[0])
         # Each row is held out of one fold's fits: theirs are the margins that count.
-        margins = jnp.take_along_axis(margins, fold[None, None], axis=0, mode="promise_in_bounds")[0]
-        return jnp.matmul(held, logistic_loss(margins + offset[None], y[None]).T, precision=EXACT)
+        margins = jnp.take_along_axis(margins, fold[None, None], axis=0, mode="promise_in_bounds")[0] + offset[None]
+        if measure == "loss":
+            each = logistic_loss(margins, y[None])
+        else:
+            each = ((margins > 0.0) == (y[None] > 0.5)).astype(margins.dtype)
+        return jnp.matmul(held, each.T, precision=EXACT)
 
-    offset = jnp.zeros_like(data.y) if data.offset is None else data.offset
     total = sum_over_rows(
         linear_map, term, jnp.concatenate([data.y[None], offset[None], fold[None].astype(data.y.dtype), held])
     )
     return total / jnp.sum(held, axis=1)[:, None]
 
 
-@partial(jax.jit, static_argnums=0)
-def _cross_validate(folds: int, data: FitData, fold: Array, solver: Solver, limits: Limits) -> CrossValidation:
+@partial(jax.jit, static_argnums=(0, 1))
+def _cross_validate(
+    folds: int, measure: str, data: FitData, fold: Array, solver: Solver, limits: Limits
+) -> CrossValidation:
     solution = fit_lanes(data, solver, limits)
     weight = jnp.ones_like(data.y) if data.sample_weight is None else data.sample_weight
     held = jnp.where(fold[None] == jnp.arange(folds, dtype=fold.dtype)[:, None], weight[None], 0.0)
     found = _fit_folds(data, weight[None] - held, solution.params, solver, limits)
-    loss = _held_out_losses(data, fold, held, found.params)
+    score = _held_out_scores(measure, data, fold, held, found.params)
     share = jnp.sum(held, axis=1) / jnp.sum(held)
-    mean = jnp.matmul(share, loss, precision=EXACT)
-    spread = jnp.matmul(share, jnp.square(loss - mean[None]), precision=EXACT)
+    mean = jnp.matmul(share, score, precision=EXACT)
+    spread = jnp.matmul(share, jnp.square(score - mean[None]), precision=EXACT)
     std_error = jnp.sqrt(spread / (folds - 1))
-    best = jnp.argmin(mean)
-    within = mean <= mean[best] + std_error[best]
+    cost = mean if measure == "loss" else -mean
+    best = jnp.argmin(cost)
+    within = cost <= cost[best] + std_error[best]
     one_se = jnp.argmax(jnp.where(within, _strength(data), -1.0))
     l1 = jnp.zeros_like(data.l2) if data.l1 is None else data.l1
-    return CrossValidation(data.l2, l1, loss, mean, std_error, best, one_se, solution, found, fold)
+    return CrossValidation(data.l2, l1, score, mean, std_error, best, one_se, solution, found, fold, measure)
 
 
 def _strength(data: FitData) -> Array:
