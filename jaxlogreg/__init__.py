@@ -18,7 +18,7 @@ from .models import (
     predict,
     predict_proba,
 )
-from .penalties import L2, ElasticNet, NoPenalty
+from .penalties import L2, ElasticNet, GroupLasso, NoPenalty
 from .problem import Problem
 from .solution import Params, Solution, Status
 from .solvers import LBFGS, GradientDescent, Newton, ProximalGradient, ProximalNewton, iterate, minimize
@@ -32,6 +32,7 @@ __all__ = [
     "Dense",
     "ElasticNet",
     "GradientDescent",
+    "GroupLasso",
     "Identity",
     "Newton",
     "NoPenalty",

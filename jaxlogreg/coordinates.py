@@ -31,7 +31,8 @@ class Coordinates:
 
     Args:
         mean: subtracted from each column; zero for the intercept and where there is none.
-        scale: each column's divisor: its standard deviation (its rms where it is constant), one for the intercept.
+        scale: each column's divisor: its standard deviation (its rms where it is constant; one for a group of columns
+            that a penalty binds together), one for the intercept.
         deviation, rms: each column's standard deviation (or rms) and root mean square, under this lane's own row
             weights.
     """
@@ -90,7 +91,7 @@ def choose_coordinates(problem: Problem, w: Array, standardize: bool, lanes: Lan
     scale = deviation
     if lanes.share:
         mean, scale, _ = _moments(base, lanes.mean(weights), ~lanes.any(~centred))
-    return Coordinates(mean, scale, deviation, rms)
+    return Coordinates(mean, problem.penalty.common_scale(scale), deviation, rms)
 
 
 def _moments(base: LinearMap, weights: Array, centred: Array) -> tuple[Array, Array, Array]:

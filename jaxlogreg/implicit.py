@@ -44,8 +44,11 @@ def solution_tangent(problem: Problem, tangent: Problem, w: Array) -> tuple[Arra
     # The envelope theorem: moving w does not move the minimum, to first order.
     _, value = jax.jvp(lambda problem: problem.value(w), (problem,), (tangent,))
     here = in_coordinates(problem, coordinates)
-    hessian = here.hessian(v)
-    if not here.penalty.smooth:
+    if here.penalty.smooth:
+        hessian = here.hessian(v)
+    else:
+        hessian = here.loss.hessian(here.linear_map, here.linear_map.mv(v))
+        hessian = hessian + jax.jacfwd(here.penalty.active_gradient)(v)
         # A weight at a kink or a bound stays there: its equation becomes dv = 0.
         moves = here.penalty.active(v).astype(v.dtype)
         slope = jnp.where(moves > 0.0, slope, 0.0)

@@ -21,10 +21,10 @@ from ..concrete import is_concrete
 from ..coordinates import is_constant
 from ..linear_maps import Columns, Dense, LinearMap, WithIntercept
 from ..losses import BinaryCrossEntropy
-from ..penalties import L2, ElasticNet
+from ..penalties import L2, ElasticNet, GroupLasso
 from ..problem import Problem
 from ..solution import Params, Solution
-from ..solvers import LBFGS, ProximalNewton, Solver
+from ..solvers import LBFGS, ProximalGradient, ProximalNewton, Solver
 from ..solvers.driver import settings
 from ..solvers.loop import Limits
 from ..solvers.solve import solve
@@ -33,6 +33,7 @@ from .inputs import (
     as_binary_labels,
     as_bound,
     as_design,
+    as_groups,
     as_initial_weights,
     as_nonnegative,
     as_offset,
@@ -54,6 +55,7 @@ class FitOptions(TypedDict, total=False):
     offset: ArrayLike | None
     intercept: bool
     penalty_factor: ArrayLike | None
+    groups: ArrayLike | None
     lower: ArrayLike | None
     upper: ArrayLike | None
     standardize: bool
@@ -73,6 +75,7 @@ def fit(
     offset: ArrayLike | None = None,
     intercept: bool = True,
     penalty_factor: ArrayLike | None = None,
+    groups: ArrayLike | None = None,
     lower: ArrayLike | None = None,
     upper: ArrayLike | None = None,
     standardize: bool = False,
@@ -97,11 +100,14 @@ def fit(
             float64) is that of the fit.
         y: labels 0 or 1, ``(m,)``.
         l2: ridge strength λ, at least 0.
-        l1: lasso strength, at least 0: as many coefficients as it takes are exactly zero. With ``l2``, an elastic net.
+        l1: lasso strength, at least 0: as many coefficients as it takes are exactly zero. With ``l2``, an elastic net;
+            with ``groups``, the group lasso.
         sample_weight: ``s``, ``(m,)``, at least 0; a weight of 2 equals the row twice.
         offset: known part of the margins, ``(m,)``.
         intercept: whether to fit ``b``.
         penalty_factor: ``d``, ``(n,)``, at least 0; ones when None, 0 leaves a column unpenalised.
+        groups: an integer for each column, ``(n,)``: coefficients of the same number are zero together. The penalty is
+            then ``l1 Σ_g d_g √|g| ‖w_g‖``, with one ``d`` for each group and without bounds.
         lower, upper: bounds of the coefficients, ``(n,)`` or one for all, with ``lower <= 0 <= upper``; infinite
             where there is none.
         standardize: penalise the coefficients of columns scaled to unit (weighted, over m) standard
@@ -109,7 +115,7 @@ def fit(
         init: where to start: another solution's ``params``; zeros when None.
         solver: chosen by shape when None: ``LBFGS(preconditioner="hessian")`` up to 4096 weights,
             ``LBFGS()`` beyond. With ``l1`` or bounds, ``ProximalNewton()``, in a working set of columns where there are
-            many more of them than rows.
+            many more of them than rows; with ``groups`` and more than 4096 weights, ``ProximalGradient()``.
         tol: the KKT residual to reach, ``max |∂F/∂wⱼ| / rms(xⱼ)``; free of units. By default 1e-11
             in float64 and 1e-6 in float32.
         max_steps: the solver's own limit when None.
@@ -139,8 +145,8 @@ def fit(
     matrix = as_design(X)
     options = FitOptions(
         l2=l2, l1=l1, sample_weight=sample_weight, offset=offset, intercept=intercept,
-        penalty_factor=penalty_factor, lower=lower, upper=upper, standardize=standardize, init=init, solver=solver,
-        tol=tol, max_steps=max_steps,
+        penalty_factor=penalty_factor, groups=groups, lower=lower, upper=upper, standardize=standardize, init=init,
+        solver=solver, tol=tol, max_steps=max_steps,
     )  # fmt: skip
     data = as_data(matrix, y, as_binary_labels, options)
     return _fit(data, *fit_settings(options, data, matrix.shape[1] + data.intercept))
@@ -158,6 +164,7 @@ class FitData:
     sample_weight: Array | None
     offset: Array | None
     penalty_factor: Array | None
+    groups: Array | None
     lower: Array | None
     upper: Array | None
     init: Params | None
@@ -185,9 +192,14 @@ def as_data(
     (m, n), dtype = X.shape, dtype_of(X)
     weight, factor = options.get("sample_weight"), options.get("penalty_factor")
     weight = None if weight is None else as_nonnegative("sample_weight", weight, dtype, (m,))
+    factor = None if factor is None else as_nonnegative("penalty_factor", factor, dtype, (n,))
     intercept = bool(options.get("intercept", True))
     l1, lower, upper = options.get("l1", 0.0), options.get("lower"), options.get("upper")
-    kinks = lower is not None or upper is not None or not is_concrete(l1) or bool(np.any(np.asarray(l1) != 0))
+    groups = as_groups(options.get("groups"), n, factor)
+    if groups is not None and (lower is not None or upper is not None):
+        raise ValueError("lower and upper are not for groups: a group of coefficients has no bounds")
+    asked = any(x is not None for x in (groups, lower, upper))
+    kinks = asked or not is_concrete(l1) or bool(np.any(np.asarray(l1) != 0))
     return FitData(
         X=X,
         y=as_labels(labels, X, weight, intercept),
@@ -195,7 +207,8 @@ def as_data(
         l1=as_nonnegative("l1", l1, dtype, lanes) if kinks else None,
         sample_weight=weight,
         offset=as_offset(options.get("offset"), X, offset_classes),
-        penalty_factor=None if factor is None else as_nonnegative("penalty_factor", factor, dtype, (n,)),
+        penalty_factor=factor,
+        groups=groups,
         lower=as_bound("lower", lower, X),
         upper=as_bound("upper", upper, X),
         init=as_initial_weights(options.get("init"), X, classes),
@@ -207,7 +220,9 @@ def as_data(
 def fit_settings(options: FitOptions, data: FitData, num_weights: int) -> tuple[Solver, Limits]:
     """Solver, tolerance and step limit, with the defaults filled in, for so many weights (of each class)."""
     solver = options.get("solver")
-    if solver is None and data.l1 is not None:
+    if solver is None and data.groups is not None:
+        solver = ProximalNewton() if num_weights <= HESSIAN_MAX_WEIGHTS else ProximalGradient()
+    elif solver is None and data.l1 is not None:
         solver = ProximalNewton(_working_set(*data.X.shape))
     elif solver is None:
         solver = LBFGS(preconditioner="hessian" if num_weights <= HESSIAN_MAX_WEIGHTS else "diagonal")
@@ -246,7 +261,7 @@ def as_solution(data: FitData, solution: Solution) -> Solution:
     return replace(solution, params=params, num_passes=num_passes)
 
 
-def design(data: FitData) -> tuple[LinearMap, L2 | ElasticNet]:
+def design(data: FitData) -> tuple[LinearMap, L2 | ElasticNet | GroupLasso]:
     """The linear map of the data, and the penalty of its weights."""
     base = data.X if isinstance(data.X, Columns) else Dense(data.X)
     (m, n), dtype = base.shape, data.l2.dtype
@@ -267,6 +282,10 @@ def design(data: FitData) -> tuple[LinearMap, L2 | ElasticNet]:
     l2_factor = with_intercept(factor * variance, 0.0)
     if data.l1 is None:
         return linear_map, L2(data.l2, l2_factor)
+    if data.groups is not None:
+        group = jnp.append(data.groups, jnp.max(data.groups) + 1) if data.intercept else data.groups
+        scale = with_intercept(jnp.sqrt(variance), 1.0)
+        return linear_map, GroupLasso(data.l2, data.l1, with_intercept(factor, 0.0), group, scale)
     lower, upper = (
         None if bound is None else with_intercept(jnp.broadcast_to(bound, (n,)), infinity)
         for bound, infinity in ((data.lower, -math.inf), (data.upper, math.inf))

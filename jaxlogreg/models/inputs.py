@@ -25,6 +25,7 @@ __all__ = [
     "as_bound",
     "as_class_labels",
     "as_design",
+    "as_groups",
     "as_initial_weights",
     "as_nonnegative",
     "as_num_classes",
@@ -159,6 +160,25 @@ def as_bound(name: str, value: ArrayLike | None, X: Array | Columns) -> Array | 
         if not np.all(values >= 0):  # NaN is neither
             raise ValueError(f"{name} must be {side} 0 (a coefficient may always be zero), got {array}")
     return array
+
+
+def as_groups(value: ArrayLike | None, n: int, factor: Array | None) -> Array | None:
+    """The group of each column, integers ``(n,)``, or None; one penalty factor to a group."""
+    if value is None:
+        return None
+    groups = value if isinstance(value, jax.Array) else np.asarray(value)
+    if groups.shape != (n,) or groups.dtype.kind not in "iu":
+        raise ValueError(f"groups must hold an integer for each of the {n} columns, got {groups.dtype}{groups.shape}")
+    if is_concrete(groups) and is_concrete(factor):
+        groups = np.unique(np.asarray(groups), return_inverse=True)[1]
+        factors = np.zeros(n) if factor is None else np.asarray(factor)
+        for group in range(groups.max() + 1):
+            if np.ptp(factors[groups == group]) > 0:
+                raise ValueError(
+                    "penalty_factor must be the same for all columns of a group, but among those of column "
+                    f"{np.argmax(groups == group)} it is {factors[groups == group]}"
+                )
+    return jnp.asarray(groups, jnp.int32)
 
 
 def as_offset(offset: ArrayLike | None, X: Array | Columns, classes: tuple[int, ...] = ()) -> Array | None:

@@ -82,14 +82,14 @@ def fit_softmax(X: Design, labels: ArrayLike, num_classes: int, **options: Unpac
         X: ``(m, n)``.
         labels: integers ``0 .. num_classes - 1``, ``(m,)``.
         num_classes: ``K``, a Python integer.
-        **options: those of :func:`fit` but ``l1``, ``lower`` and ``upper``; ``offset`` is ``(m, K)``, ``init`` has
-            a leading class axis.
+        **options: those of :func:`fit` but ``l1``, ``groups``, ``lower`` and ``upper``; ``offset`` is ``(m, K)``,
+            ``init`` has a leading class axis.
 
     Returns:
         A :class:`Solution` with ``params.coef`` ``(K, n)`` and ``params.intercept`` ``(K,)``.
 
     Raises:
-        ValueError: as :func:`fit_one_vs_all`, and for ``l1`` or bounds.
+        ValueError: as :func:`fit_one_vs_all`, and for ``l1``, groups or bounds.
 
     >>> import jaxlogreg as jlr
     >>> X, labels = jnp.array([[-1.0], [-0.8], [0.1], [-0.1], [0.9], [1.1]]), jnp.array([0, 0, 1, 1, 2, 2])
@@ -103,7 +103,9 @@ def fit_softmax(X: Design, labels: ArrayLike, num_classes: int, **options: Unpac
         matrix, labels, partial(as_class_labels, num_classes), options, classes=classes, offset_classes=classes
     )
     if data.l1 is not None:
-        raise ValueError("l1, lower and upper are not for fit_softmax, which takes l2 alone; use fit_one_vs_all")
+        raise ValueError(
+            "l1, groups, lower and upper are not for fit_softmax, which takes l2 alone; use fit_one_vs_all"
+        )
     return _fit_softmax(num_classes, data, *fit_settings(options, data, matrix.shape[1] + data.intercept))
 
 

@@ -11,7 +11,7 @@ from jax.typing import ArrayLike
 
 from ..concrete import is_concrete
 from ..losses import BinaryCrossEntropy
-from ..penalties import ElasticNet
+from ..penalties import ElasticNet, GroupLasso
 from ..solvers import ProximalNewton
 from ..solvers.driver import settings
 from ..solvers.loop import Limits
@@ -26,12 +26,13 @@ def lambda_max(X: Design, y: ArrayLike, *, l1_ratio: ArrayLike = 1.0, **options:
     """The smallest ``λ`` at which every penalised coefficient is zero, with ``l1 = l1_ratio λ``.
 
     ``max |∂L/∂wⱼ| / (dⱼ l1_ratio)`` where only the intercept and the columns of factor 0 are fitted (bounds leave one
-    sign out). An ``l2 = (1 - l1_ratio) λ`` beside it changes nothing.
+    sign out; of groups, the largest ``‖∂L/∂w_g‖ / (d_g √|g| l1_ratio)``). An ``l2 = (1 - l1_ratio) λ`` beside it
+    changes nothing.
 
     Args:
         X, y: as in :func:`fit`.
         l1_ratio: the part of the penalty that is L1 (glmnet's ``alpha``), above 0 and at most 1.
-        **options: ``sample_weight``, ``offset``, ``intercept``, ``penalty_factor``, ``lower``, ``upper``,
+        **options: ``sample_weight``, ``offset``, ``intercept``, ``penalty_factor``, ``groups``, ``lower``, ``upper``,
             ``standardize`` of :func:`fit`.
 
     Returns:
@@ -82,7 +83,7 @@ def lambda_grid(
 
 
 def _as_arguments(X: Design, y: ArrayLike, l1_ratio: ArrayLike, options: FitOptions) -> Any:
-    known = {"sample_weight", "offset", "intercept", "penalty_factor", "lower", "upper", "standardize"}
+    known = {"sample_weight", "offset", "intercept", "penalty_factor", "groups", "lower", "upper", "standardize"}
     if options.keys() - known:
         raise TypeError(f"unexpected keyword argument {min(options.keys() - known)!r}; the options are {sorted(known)}")
     matrix = as_design(X)
@@ -98,23 +99,13 @@ def _lambda_max(data: FitData, l1_ratio: Array, limits: Limits) -> Array:
     problem, w = as_problem(data)
     penalty = problem.penalty
     loss = problem.loss
-    assert isinstance(penalty, ElasticNet)
+    assert isinstance(penalty, ElasticNet | GroupLasso)
     assert isinstance(loss, BinaryCrossEntropy)
-    penalised, (lower, upper) = penalty.l1_factor > 0.0, penalty.bounds(w)
     if data.penalty_factor is None and data.offset is None:
         # The intercept alone has a closed form, and needs no compiling of a solver.
         if data.intercept:
             rate = jnp.vdot(loss.weight, loss.y)
             w = w.at[-1].set(jnp.log(rate) - jnp.log1p(-rate))
     else:
-        zeroed = replace(
-            penalty,
-            l1=jnp.zeros_like(penalty.l1),
-            lower=jnp.where(penalised, 0.0, lower),
-            upper=jnp.where(penalised, 0.0, upper),
-        )
-        w = solve(ProximalNewton(), replace(problem, penalty=zeroed), w, limits).params
-    slope = problem.gradient(w)
-    useful = jnp.maximum(jnp.where(upper > 0.0, -slope, 0.0), jnp.where(lower < 0.0, slope, 0.0))
-    factor = jnp.where(penalised, penalty.l1_factor, 1.0)
-    return jnp.max(jnp.where(penalised, useful / factor, 0.0)) / l1_ratio
+        w = solve(ProximalNewton(), replace(problem, penalty=penalty.held_at_zero()), w, limits).params
+    return penalty.least_l1(problem.gradient(w)) / l1_ratio

@@ -1,13 +1,4 @@
-"""Penalties: ``R`` in ``F(w) = L(A w) + R(w)``, what large weights cost.
-
-A penalty is separable: ``R(w) = ½ Σ cⱼ wⱼ² + N(w)``, a quadratic and a part ``N`` with kinks (absolute
-values, bounds) that is zero where a penalty is ``smooth``. Of the quadratic it gives gradient and curvature,
-of ``N`` the least subgradient, and of both together the value, the proximal map and, for the duality gap, the
-conjugate. Factors say which weights are penalised, and how much; the intercept's factor is zero.
-
-Reference: Parikh & Boyd, Proximal Algorithms (2014), for the proximal maps; Rockafellar, Convex Analysis (1970),
-section 31, for Fenchel's duality.
-"""
+"""Lasso, elastic net and bounds: weights that are exactly zero, or at a bound."""
 
 from dataclasses import dataclass, replace
 from typing import ClassVar
@@ -16,127 +7,9 @@ import jax.numpy as jnp
 from jax import Array
 from jax.tree_util import register_dataclass
 
-__all__ = ["L2", "ElasticNet", "NoPenalty", "Penalty"]
+from .base import Penalty
 
-
-@dataclass(frozen=True)
-class Penalty:
-    """``R(w) = ½ Σ cⱼ wⱼ² + N(w)``.
-
-    A smooth one (``N = 0``) gives ``value``, ``gradient``, ``diagonal`` and ``rescaled``; the rest follows.
-    """
-
-    smooth: ClassVar[bool] = True
-    strengths: ClassVar[tuple[str, ...]] = ()  # the fields that say how strong it is, scalars
-
-    def value(self, w: Array) -> Array:
-        """``R(w)``, where ``w`` is within bounds."""
-        raise NotImplementedError
-
-    def gradient(self, w: Array) -> Array:
-        """That of the quadratic."""
-        raise NotImplementedError
-
-    def diagonal(self, w: Array) -> Array:
-        """``c``, the curvature of the quadratic."""
-        raise NotImplementedError
-
-    def free(self, w: Array) -> Array:
-        """Which weights cost nothing whatever they are, ``(n,)``."""
-        return self.diagonal(w) == 0.0
-
-    def kink(self, w: Array) -> Array:
-        """By how much the slope of ``N`` jumps at zero, halved; ``(n,)``."""
-        return jnp.zeros_like(w)
-
-    def slope(self, w: Array, direction: Array) -> Array:
-        """The derivative of ``R`` at ``w`` along ``direction``, from the side that it points to."""
-        return jnp.vdot(self.gradient(w), direction)
-
-    def rescaled(self, scale: Array) -> "Penalty":
-        """The same penalty as a function of ``v = w scale``."""
-        raise NotImplementedError
-
-    def weights(self, index: Array) -> "Penalty":
-        """The same penalty of some of the weights."""
-        raise NotImplementedError
-
-    def fenchel(self, w: Array, t: Array) -> Array:
-        """``R(w) + R*(t) - tᵀw``, at least 0; ``inf`` where ``t`` is not zero on a free weight."""
-        c = self.diagonal(w)
-        penalised = c > 0.0
-        unpenalised = jnp.where(t == 0.0, 0.0, jnp.inf).astype(w.dtype)
-        return jnp.sum(jnp.where(penalised, jnp.square(c * w - t) / jnp.where(penalised, 2.0 * c, 1.0), unpenalised))
-
-    def largest_multiple(self, t: Array) -> Array:
-        """The largest ``θ`` in [0, 1] for which ``R*(θ t)`` is finite on the penalised weights."""
-        return jnp.ones((), t.dtype)
-
-    def prox(self, w: Array, step: Array) -> Array:
-        """``argmin_v ½ Σ (vⱼ - wⱼ)² / stepⱼ + R(v)``."""
-        return w / (1.0 + step * self.diagonal(w))
-
-    def within_bounds(self, w: Array) -> Array:
-        """The nearest weights within bounds."""
-        return self.prox(w, jnp.zeros((), w.dtype))
-
-    def least_subgradient(self, w: Array, gradient: Array) -> Array:
-        """The element of ``gradient + ∂N(w)`` with the least norm: zero at a minimum, like a gradient."""
-        return gradient
-
-    def active(self, w: Array) -> Array:
-        """Where ``N`` is smooth at ``w``: the weights that move with the data, ``(n,)``."""
-        return jnp.ones(w.shape, bool)
-
-    def active_gradient(self, w: Array) -> Array:
-        """``R'(w)`` where ``w`` is active."""
-        return self.gradient(w)
-
-
-@register_dataclass
-@dataclass(frozen=True)
-class NoPenalty(Penalty):
-    """``R(w) = 0``."""
-
-    def value(self, w: Array) -> Array:
-        return jnp.zeros((), w.dtype)
-
-    def gradient(self, w: Array) -> Array:
-        return jnp.zeros_like(w)
-
-    def diagonal(self, w: Array) -> Array:
-        return jnp.zeros_like(w)
-
-    def rescaled(self, scale: Array) -> "NoPenalty":
-        return self
-
-
-@register_dataclass
-@dataclass(frozen=True)
-class L2(Penalty):
-    """Ridge: ``R(w) = strength/2 Σ factorⱼ wⱼ²``.
-
-    Args:
-        strength: λ, a scalar array, at least 0.
-        factor: ``(n,)``, at least 0; 0 leaves a weight free.
-    """
-
-    strength: Array
-    factor: Array
-
-    strengths: ClassVar[tuple[str, ...]] = ("strength",)
-
-    def value(self, w: Array) -> Array:
-        return 0.5 * self.strength * jnp.sum(self.factor * w * w)
-
-    def gradient(self, w: Array) -> Array:
-        return self.strength * self.factor * w
-
-    def diagonal(self, w: Array) -> Array:
-        return self.strength * self.factor
-
-    def rescaled(self, scale: Array) -> "L2":
-        return L2(self.strength, self.factor / (scale * scale))
+__all__ = ["ElasticNet"]
 
 
 @register_dataclass
@@ -240,6 +113,19 @@ class ElasticNet(Penalty):
 
     def kink(self, w: Array) -> Array:
         return self.l1 * self.l1_factor
+
+    def held_at_zero(self) -> "ElasticNet":
+        """No L1, and what it would have penalised held at zero."""
+        penalised, (lower, upper) = self.l1_factor > 0.0, self.bounds(self.l1_factor)
+        lower, upper = (jnp.where(penalised, 0.0, bound) for bound in (lower, upper))
+        return replace(self, l1=jnp.zeros_like(self.l1), lower=lower, upper=upper)
+
+    def least_l1(self, slope: Array) -> Array:
+        """The smallest ``l1`` at which weights of zero stay there against a slope of ``F``: a scalar."""
+        lower, upper = self.bounds(slope)
+        useful = jnp.maximum(jnp.where(upper > 0.0, -slope, 0.0), jnp.where(lower < 0.0, slope, 0.0))
+        penalised = self.l1_factor > 0.0
+        return jnp.max(jnp.where(penalised, useful / jnp.where(penalised, self.l1_factor, 1.0), 0.0))
 
     def bounds(self, w: Array) -> tuple[Array, Array]:
         """``lower`` and ``upper`` as arrays like ``w``."""
