@@ -1,9 +1,13 @@
-"""The lasso along a path of 100 penalties, beside glmnet, adelie, skglm and scikit-learn.
+"""The lasso along a path of 100 penalties, beside glmnet, adelie and skglm.
 
 From the penalty that leaves nothing down to a thousandth of it (a hundredth for the genes), the intercept
 free, no standardising. Each contender has its own loosest tolerance 10**-k at which the worst of the 100
 fits is within a relative 1e-6 (float32: 1e-5) of the optimum, which is `fit_path`'s at its tightest, kept
 only if its duality gap, computed anew in NumPy, is below a hundredth of that.
+
+scikit-learn's solvers need minutes for such a path (`liblinear` knows no warm start). adelie and
+python-glmnet ask for an older NumPy than JAX's, and work with the newer: `pip install --no-deps adelie
+python-glmnet`.
 
     python benchmarks/l1_path.py [--rounds 3] [--data DIR] [--quick]
 """
@@ -16,7 +20,7 @@ import jax.numpy as jnp
 import numpy as np
 from command_line import parse, parser
 from objective import SUBOPTIMALITY, Objective, weights_of
-from peers import MAX_STEPS, quietly
+from peers import quietly
 from problems import Problem, made, real
 from standings import OURS, Fit, LeftOut, print_standings, reason, standings
 from timing import machine
@@ -26,8 +30,8 @@ import jaxlogreg as jlr
 jax.config.update("jax_enable_x64", True)
 
 USED = 0.2  # of the columns in the made problems have a bearing on the labels
-WORKING_SET = 256
-WIDE_TOL = 1e-10
+TIGHTEST = 1e-10
+LIMIT_SECONDS = 12.0  # for a path; who takes longer at a tolerance that is not sufficient yet is left out
 
 
 def main() -> None:
@@ -53,21 +57,16 @@ def compare(problem: Problem, num: int, rounds: int) -> None:
     l1s = np.asarray(jlr.lambda_grid(X.astype(np.float64), y, num=num, ratio=1e-2 if wide else 1e-3))
     objective, best = Objective(X, y, 0.0, l1s), optimal_values(X, y, l1s)
     fits, left_out = contenders(X, y, l1s)
-    found, unable = standings(fits, objective, best, X.dtype, rounds)
+    found, unable = standings(fits, objective, best, X.dtype, rounds, limit=LIMIT_SECONDS)
     print(f"\n{num} penalties, {problem.title}")
     print_standings(found, left_out | unable)
     print_fits(X, y, l1s, found[OURS].tol if OURS in found else None)
 
 
-def our_path(X: Any, y: Any, l1s: Any, tol: float) -> jlr.Solution:
-    wide = X.shape[1] > X.shape[0]
-    return jlr.fit_path(X, y, l1=l1s, tol=tol, solver=jlr.ProximalNewton(working_set=WORKING_SET) if wide else None)
-
-
 def optimal_values(X: np.ndarray, y: np.ndarray, l1s: np.ndarray) -> np.ndarray:
     """Values ``(L,)`` certified by a duality gap that is computed here."""
     X64, y64 = X.astype(np.float64), y.astype(np.float64)
-    weights = weights_of(our_path(jnp.asarray(X64), jnp.asarray(y64), jnp.asarray(l1s), WIDE_TOL).params)
+    weights = weights_of(jlr.fit_path(jnp.asarray(X64), jnp.asarray(y64), l1=jnp.asarray(l1s), tol=TIGHTEST).params)
     values = Objective(X64, y64, 0.0, l1s)(weights)
     gaps = values - dual_values(X64, y64, l1s, weights)
     worst = np.max(gaps / values)
@@ -93,7 +92,7 @@ def dual_values(X: np.ndarray, y: np.ndarray, l1s: np.ndarray, weights: np.ndarr
 
 def contenders(X: np.ndarray, y: np.ndarray, l1s: np.ndarray) -> tuple[dict[str, Fit], dict[str, str]]:
     Xd, yd, l1d = jnp.asarray(X), jnp.asarray(y), jnp.asarray(l1s, X.dtype)
-    fits: dict[str, Fit] = {OURS: lambda tol: weights_of(our_path(Xd, yd, l1d, tol).params)}
+    fits: dict[str, Fit] = {OURS: lambda tol: weights_of(jlr.fit_path(Xd, yd, l1=l1d, tol=tol).params)}
     left_out = {"celer": "fits no intercept"}
     for name, make in PEERS.items():
         try:
@@ -150,33 +149,6 @@ def skglm(X: np.ndarray, y: np.ndarray, l1s: np.ndarray) -> Fit:
     return fit
 
 
-def liblinear(X: np.ndarray, y: np.ndarray, l1s: np.ndarray) -> Fit:
-    """It penalises the intercept, as the weight of a column of ``scale``: by ``l1 |b| / scale``."""
-    if X.dtype != np.float64:
-        raise LeftOut("computes in float64 only")
-    from sklearn.linear_model import LogisticRegression
-
-    def fit(tol: float) -> np.ndarray:
-        model = LogisticRegression(
-            l1_ratio=1, solver="liblinear", intercept_scaling=1e4, tol=tol, max_iter=MAX_STEPS, random_state=0
-        )
-        return warm_started(model, X, y, ({"C": 1 / (len(y) * l1)} for l1 in l1s))
-
-    return fit
-
-
-def saga(X: np.ndarray, y: np.ndarray, l1s: np.ndarray) -> Fit:
-    from sklearn.linear_model import LogisticRegression
-
-    def fit(tol: float) -> np.ndarray:
-        model = LogisticRegression(
-            l1_ratio=1, solver="saga", tol=tol, max_iter=MAX_STEPS, warm_start=True, random_state=0
-        )
-        return warm_started(model, X, y, ({"C": 1 / (len(y) * l1)} for l1 in l1s))
-
-    return fit
-
-
 def warm_started(model: Any, X: np.ndarray, y: np.ndarray, settings: Any) -> np.ndarray:
     found = []
     for setting in settings:
@@ -189,14 +161,12 @@ PEERS: dict[str, Callable[[np.ndarray, np.ndarray, np.ndarray], Fit]] = {
     "adelie": adelie,
     "glmnet": glmnet,
     "skglm": skglm,
-    "scikit-learn liblinear": liblinear,
-    "scikit-learn saga": saga,
 }
 
 
 def print_fits(X: np.ndarray, y: np.ndarray, l1s: np.ndarray, tol: float | None) -> None:
     if tol is not None:
-        solution = our_path(jnp.asarray(X), jnp.asarray(y), jnp.asarray(l1s, X.dtype), tol)
+        solution = jlr.fit_path(X, y, l1=l1s, tol=tol)
         used = np.count_nonzero(solution.params.coef, axis=1)
         print(
             f"{OURS}: {int(jnp.sum(solution.num_steps))} steps and {int(jnp.sum(solution.num_passes))} reads counted "

@@ -24,7 +24,7 @@ BY_HAND = "What it says:"
 SCRIPTS: dict[str, list[str]] = {
     "fit": ["--pictures"],
     "sweep": [],
-    "l1_path": [],
+    "l1_path": ["--rounds", "1"],
     "one_vs_all": [],
     "many_small": [],
     "memory": [],

@@ -8,13 +8,17 @@ what is computed from them (a preconditioner) in one copy. Alone, a fit is its o
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import Any, TypeVar
 
+import jax
 import jax.numpy as jnp
 from jax import Array, lax
+from jax.custom_batching import custom_vmap
 from jax.tree_util import register_dataclass
 
-__all__ = ["Lanes", "alone", "compute_if"]
+__all__ = ["Lanes", "alone", "compute_if", "lane_by_lane"]
+
+LANE_BY_LANE_MIN_SIZE = 2**14  # rows, on a CPU: from here on a lane alone is work enough
 
 Argument = TypeVar("Argument")
 Result = TypeVar("Result")
@@ -77,3 +81,33 @@ def compute_if(wanted: Array, compute: Callable[[Argument], Result], argument: A
         return compute(here), jnp.zeros_like(carry[1])
 
     return lax.while_loop(lambda carry: carry[1], once, (otherwise, wanted))[0]
+
+
+def lane_by_lane(function: Callable[..., Array]) -> Callable[..., Array]:
+    """A function of arrays, the first ``(..., m)``, of which ``vmap`` computes one lane after the other.
+
+    So what it passes over stays in the cache: for long rows on a CPU 2 to 5 times faster than all lanes together.
+    """
+    chosen = custom_vmap(function)
+
+    @chosen.def_vmap
+    def rule(axis_size: int, in_batched: Any, *args: Array) -> tuple[Array, bool]:
+        axes = tuple(0 if batched else None for batched in in_batched)
+        if jax.default_backend() != "cpu" or args[0].shape[-1] < LANE_BY_LANE_MIN_SIZE:
+            return jax.vmap(function, axes)(*args), True
+
+        def lane(own: tuple[Array, ...]) -> Array:
+            left = iter(own)
+            return differentiable(*(next(left) if batched else x for x, batched in zip(args, in_batched, strict=True)))
+
+        return lax.map(lane, tuple(x for x, batched in zip(args, in_batched, strict=True) if batched)), True
+
+    @jax.custom_jvp
+    def differentiable(*args: Array) -> Array:
+        return chosen(*args)
+
+    @differentiable.defjvp
+    def derivative(primals: Any, tangents: Any) -> tuple[Array, Array]:
+        return differentiable(*primals), jax.jvp(function, primals, tangents)[1]
+
+    return differentiable

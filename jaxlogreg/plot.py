@@ -43,12 +43,12 @@ def path(
     coef = np.asarray(_solution(fits).params.coef) * np.asarray(scale)
     at = int(fits.best) if isinstance(fits, CrossValidation) else int(np.argmin(x))
     strongest = [j for j in np.argsort(-np.abs(coef[at]), kind="stable")[:labelled] if coef[at, j] != 0.0]
-    axes[0].plot(x, coef, color="0.8", linewidth=0.8)
+    axes[0].plot(x, coef[:, np.any(coef != 0.0, axis=0)], color="0.8", linewidth=0.8)
     for j, colour in zip(strongest, _cycled(len(strongest)), strict=True):
         axes[0].plot(x, coef[:, j], color=colour, linewidth=2, label=names[j] if names else f"column {j}")
     axes[0].set(xscale="log", ylabel="coefficient", xlim=(x.min(), x.max()))
     axes[0].axhline(0.0, color="black", linewidth=0.6)
-    axes[0].legend(frameon=False, fontsize="small")
+    axes[0].legend(frameon=False, fontsize="small", loc="upper right")
     if isinstance(fits, CrossValidation):
         _draw_score(axes[1], fits, x)
         for axis in axes:

@@ -179,8 +179,17 @@ def test_num_passes_counts_reads_of_the_data(made):
     X, y, _ = made
     solvers = jlr.Newton(), jlr.LBFGS(), jlr.LBFGS(preconditioner="hessian")
     newton, lbfgs, preconditioned = (jlr.fit(X, y, l2=0.1, solver=solver) for solver in solvers)
-    # moments, then the gradient at zero, margins and gradient at the end, separation and gap; and the steps
-    assert newton.num_passes == 6 + 3 * newton.num_steps
-    assert lbfgs.num_passes == 6 + 2 * lbfgs.num_steps
-    num_hessians = preconditioned.num_passes - (6 + 2 * preconditioned.num_steps)
+    # moments, then the gradient at zero, separation and gap; and the steps
+    assert newton.num_passes == 4 + 3 * newton.num_steps
+    assert lbfgs.num_passes == 4 + 2 * lbfgs.num_steps
+    num_hessians = preconditioned.num_passes - (4 + 2 * preconditioned.num_steps)
     assert 0 <= num_hessians <= preconditioned.num_steps
+
+
+def test_margins_that_came_from_far_away_are_computed_afresh(made):
+    X, y, _ = made
+    far = jlr.Params(np.full(5, 10.0, X.dtype), np.full((), -10.0, X.dtype))
+    near, here = (jlr.fit(X, y, l2=0.1, solver=jlr.Newton(), init=init) for init in (far, None))
+    # margins and gradient at the start, and once more at the end
+    assert near.num_passes == 4 + 1 + 2 + 3 * near.num_steps
+    np.testing.assert_allclose(near.params.coef, here.params.coef, atol=1e-9 if X64 else 1e-4)

@@ -1,5 +1,7 @@
 """Whatever the data, a fit with kinks ends with a gap that is valid and a status that is true."""
 
+import hypothesis
+import hypothesis.strategies as st
 import jax
 import numpy as np
 import pytest
@@ -7,42 +9,50 @@ from conftest import DTYPE, X64
 
 import jaxlogreg as jlr
 
-CASES = 60
+CASES = 250  # of each shape
 SHAPES = ((30, 6), (12, 20))
 
 
-def random_problem(seed, m, n):
+def random_problem(shape, seed, summed, doubled, constant, scaled, rare):
     """Rank-deficient, duplicated or constant columns, scales of 1e±6, unbalanced classes: any of them at once."""
-    rng = np.random.default_rng(seed)
+    (m, n), rng = shape, np.random.default_rng(seed)
     X = rng.normal(size=(m, n))
-    kinds = rng.uniform(size=5) < 0.4
-    if kinds[0]:
+    if summed:
         X[:, n // 2] = X[:, 0] + X[:, 1]
-    if kinds[1]:
+    if doubled:
         X[:, -1] = X[:, 0]
-    if kinds[2]:
+    if constant:
         X[:, 2] = 3.0
-    if kinds[3]:
+    if scaled:
         X = X * 10.0 ** rng.integers(-6, 7, size=n)
-    y = (rng.uniform(size=m) < (0.1 if kinds[4] else 0.5)).astype(float)
+    y = (rng.uniform(size=m) < (0.1 if rare else 0.5)).astype(float)
     y[:2] = 0, 1
-    return X.astype(DTYPE), y.astype(DTYPE), float(10 ** rng.uniform(-3, 0)), float(rng.integers(2))
+    return X.astype(DTYPE), y.astype(DTYPE)
 
 
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
 def test_gaps_are_valid_and_statuses_true(shape):
     fit = jax.jit(lambda X, y, l1, l2, steps: jlr.fit(X, y, l1=l1, l2=l2, standardize=True, max_steps=steps))
     ended = []
-    for seed in range(CASES):
-        X, y, part, ridge = random_problem(seed, *shape)
-        l1 = part * float(jlr.lambda_max(X, y, standardize=True))
+
+    # The same examples in every run.
+    @hypothesis.settings(max_examples=CASES, deadline=None, database=None, derandomize=True)
+    @hypothesis.given(
+        seed=st.integers(0, 2**32 - 1),
+        kinds=st.tuples(*5 * [st.booleans()]),
+        part=st.floats(-3, 0),
+        ridge=st.booleans(),
+    )
+    def check(seed, kinds, part, ridge):
+        X, y = random_problem(shape, seed, *kinds)
+        l1 = 10**part * float(jlr.lambda_max(X, y, standardize=True))
         l2 = 0.1 * l1 * ridge
         best = fit(X, y, l1, l2, 200)
         ended.append(int(best.status))
         scale = X.astype(float).std(axis=0)
         scale[scale <= 1e-6 * np.abs(X).max(axis=0)] = 1.0
 
-        def value(solution, X=X, y=y, l1=l1, l2=l2, scale=scale):
+        def value(solution):
             w, b = np.asarray(solution.params.coef, float), float(solution.params.intercept)
             z = X.astype(float) @ w + b
             v = w * scale
@@ -56,4 +66,6 @@ def test_gaps_are_valid_and_statuses_true(shape):
         if best.status == jlr.Status.CONVERGED:
             assert float(best.kkt) <= (1e-11 if X64 else 1e-6)
         assert float(best.gap) <= (1e-6 if X64 else 1e-3) * max(1.0, lowest)
+
+    check()
     assert np.mean(np.array(ended) == jlr.Status.CONVERGED) > 0.9

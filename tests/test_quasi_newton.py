@@ -59,7 +59,7 @@ def test_the_hessian_makes_hard_problems_easy_and_is_not_paid_for_by_easy_ones(d
         plain, preconditioned = (jlr.fit(X, y, l2=1e-3, solver=s, tol=1e-5) for s in (jlr.LBFGS(), solver))
         assert plain.converged
         assert preconditioned.converged
-        num_hessians = int(preconditioned.num_passes - (6 + 2 * preconditioned.num_steps))
+        num_hessians = int(preconditioned.num_passes - (4 + 2 * preconditioned.num_steps))
         if hard:
             assert 1 <= num_hessians <= 4
             assert 2 * int(preconditioned.num_steps) < int(plain.num_steps)

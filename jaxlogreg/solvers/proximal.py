@@ -32,6 +32,7 @@ INNER_STEPS = 200
 SLOW = 0.25  # a step is slow that leaves more than this of the gradient
 ROUND_FRACTION, ROUND_STEPS = 0.01, 50  # the same for a working set, in steps of proximal Newton
 POWER_STEPS = 10
+BISECTIONS = 30
 
 
 @register_dataclass
@@ -118,7 +119,7 @@ class ProximalNewton:
         nearness = jnp.minimum(jnp.abs(point.gradient) / jnp.maximum(kink, tiny), 1.0)
         matters = jnp.where(w != 0.0, 1.0 + pull, jnp.where(pull > 0.0, jnp.maximum(2.0 * pull, 1.0), nearness))
         matters = matters.at[intercepts].set(-jnp.inf)
-        index = lax.top_k(matters, self.working_set)[1]
+        index = _largest(matters, self.working_set)
         own = jnp.concatenate([index, jnp.asarray(intercepts, index.dtype)])
         # The weights left out stay as they are: the margins that are carried have them.
         part = Problem(problem.loss, problem.linear_map.columns(index), penalty.weights(own))
@@ -170,6 +171,24 @@ class ProximalNewton:
             return renewed(metric, wanted, usual)
         metric = renewed(metric, wanted & ~state.needs_exact, usual)
         return renewed(metric, wanted & state.needs_exact, exact)
+
+
+def _largest(x: Array, count: int) -> Array:
+    """The indices of the ``count`` largest of ``x``, in no order; where many are nearly equal, of some of them.
+
+    By bisecting a threshold: sorting, as ``top_k`` does on a CPU, takes ten times as long.
+    """
+
+    def halved(_: Array, ends: tuple[Array, Array]) -> tuple[Array, Array]:
+        low, high = ends
+        middle = 0.5 * (low + high)
+        fits = jnp.sum(x > middle) <= count
+        return jnp.where(fits, low, middle), jnp.where(fits, middle, high)
+
+    low, high = jnp.min(jnp.where(jnp.isfinite(x), x, jnp.inf)) - 1.0, jnp.max(x)
+    chosen = x > lax.fori_loop(0, BISECTIONS, halved, (low, high))[1]
+    place = jnp.where(chosen, jnp.cumsum(chosen) - 1, jnp.sum(chosen) + jnp.cumsum(~chosen) - 1)
+    return jnp.zeros(count, place.dtype).at[place].set(jnp.arange(x.shape[0], dtype=place.dtype), mode="drop")
 
 
 def _metric_at(problem: Problem, point: Point, lanes: Lanes, effort: Effort) -> _Metric:

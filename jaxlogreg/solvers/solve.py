@@ -81,7 +81,11 @@ def _search_lanes(axis_size: int, in_batched: Any, *args: Any) -> tuple[Solution
     # A path starts from elsewhere than its fits alone; a method that is defined by its steps does not.
     path = _is_path(in_batched) and solver.standardizes
     alone = path and solver.sequential()
-    size = min(axis_size, limits.batch_size or (1 if alone else _lanes_at_a_time(*shape, path=path)))
+    if path:
+        usual = 1 if alone else _path_lanes(*shape, problem.penalty.smooth)
+    else:
+        usual = max(MIN_LANES, BATCH_NUMBERS.get(jax.default_backend(), BATCH_NUMBERS_ELSEWHERE) // shape[0])
+    size = min(axis_size, limits.batch_size or usual)
     if path:
         solution = _path(axis_size, size, in_batched[1].penalty, *args)
     else:
@@ -89,12 +93,11 @@ def _search_lanes(axis_size: int, in_batched: Any, *args: Any) -> tuple[Solution
     return solution, jax.tree.map(lambda _: True, solution)
 
 
-def _lanes_at_a_time(rows: int, columns: int, path: bool) -> int:
-    if path:
-        # More columns make a preconditioner dearer, and sharing it among more penalties worth its while.
-        return max(MIN_LANES, min(columns // 8, PATH_NUMBERS // rows))
-    numbers = BATCH_NUMBERS.get(jax.default_backend(), BATCH_NUMBERS_ELSEWHERE)
-    return max(MIN_LANES, numbers // rows)
+def _path_lanes(rows: int, columns: int, smooth: bool) -> int:
+    # More columns make a metric dearer, and sharing it among more penalties worth its while. With kinks it is only
+    # needed for a model of F, which is solved anew for each lane, so that neighbours may be further away.
+    least, part = (MIN_LANES, 8) if smooth else (25, 6)
+    return max(least, min(columns // part, PATH_NUMBERS // rows))
 
 
 def _is_path(in_batched: Any) -> bool:
