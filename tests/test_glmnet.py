@@ -24,10 +24,16 @@ def pima():
     return columns(rows, *names), columns(rows, "type")[:, 0]
 
 
-META = {
-    name: json.loads((DATA / "glmnet" / f"{name}.json").read_text()) for name in ("breast_cancer_wdbc", "pima_mass")
-}
-RUNS = [(name, run) for name in META for run in ("alpha1_stdT", "alpha0.5_stdT", "alpha1_stdF", "alpha0.5_stdF")]
+def leukemia():
+    with np.load(ROOT / "examples" / "data" / "leukemia_golub.npz") as file:
+        return file["X"].astype(float), file["y"].astype(float)
+
+
+SETS = {"breast_cancer_wdbc": tumour, "pima_mass": pima, "leukemia_golub": leukemia}
+META = {name: json.loads((DATA / "glmnet" / f"{name}.json").read_text()) for name in SETS}
+TALL = ("breast_cancer_wdbc", "pima_mass")
+RUNS = [(name, run) for name in TALL for run in ("alpha1_stdT", "alpha0.5_stdT", "alpha1_stdF", "alpha0.5_stdF")]
+WIDE = [("leukemia_golub", run) for run in ("alpha1_stdT", "alpha0.5_stdT")]
 
 
 def table(name):
@@ -36,13 +42,17 @@ def table(name):
 
 
 def reference(name, run):
-    X, y = {"breast_cancer_wdbc": tumour, "pima_mass": pima}[name]()
+    X, y = SETS[name]()
     settings, path = META[name]["runs"][run], table(f"{name}_{run}_path")
-    coefficients = table(f"{name}_{run}_coef")
+    if name in TALL:
+        coefficients = table(f"{name}_{run}_coef")
+    else:  # row, column and number of those that are not zero
+        sparse, coefficients = table(f"{name}_{run}_coef_sparse"), np.zeros((len(path), X.shape[1] + 1))
+        coefficients[sparse[:, 0].astype(int), sparse[:, 1].astype(int)] = sparse[:, 2]
     return X, y, settings, path[:, 0], coefficients[:, 1:], coefficients[:, 0]
 
 
-@pytest.mark.parametrize(("name", "run"), RUNS)
+@pytest.mark.parametrize(("name", "run"), RUNS + WIDE)
 def test_paths_are_those_of_glmnet(name, run):
     X, y, settings, strengths, coef, intercept = reference(name, run)
     alpha, standardize, violation = settings["alpha"], settings["standardize"], settings["max_kkt_violation"]
@@ -94,7 +104,7 @@ def test_cross_validation_chooses_as_glmnet_does(name, run):
     assert strengths[np.argmax(mean <= mean[best] + error[best])] == pytest.approx(settings["cv_lambda_1se"])
 
 
-@pytest.mark.parametrize("name", META)
+@pytest.mark.parametrize("name", TALL)
 def test_cross_validation_without_interpolation_is_near(name):
     X, y, settings, strengths, *_ = reference(name, "alpha1_stdT")
     fold = table(f"{name}_foldid")[:, -1].astype(int) - 1
@@ -106,7 +116,7 @@ def test_cross_validation_without_interpolation_is_near(name):
     assert np.all(np.abs(chosen - [int(cv.best), int(cv.one_se)]) <= 1)
 
 
-@pytest.mark.parametrize(("name", "run"), RUNS)
+@pytest.mark.parametrize(("name", "run"), RUNS + WIDE)
 def test_the_largest_strength_is_that_of_glmnet(name, run):
     X, y, settings, *_ = reference(name, run)
     top = jlr.lambda_max(X, y, l1_ratio=settings["alpha"], standardize=settings["standardize"])

@@ -11,8 +11,8 @@ from conftest import DTYPE, X64, array
 from numpy.testing import assert_allclose, assert_array_equal
 
 import jaxlogreg as jlr
-from jaxlogreg import Status
-from jaxlogreg.lanes import compute_if
+from jaxlogreg import Status, lanes
+from jaxlogreg.lanes import compute_if, lane_by_lane
 
 M, N = 60, 3
 # In float64 lanes agree with their solo fits to 1e-9: coefficients are about 1, and tol is far below that.
@@ -166,6 +166,19 @@ def test_what_one_lane_wants_is_computed_for_it_and_the_others_keep_theirs():
     assert_array_equal(squares, [3.0, 16.0, 5.0])
     assert_array_equal(others, [3.0, 5.0, 5.0])
     assert_array_equal(jax.jit(one)(x[0], wanted[1])[0], 9.0)
+
+
+def test_lane_by_lane_is_all_at_once(monkeypatch):
+    monkeypatch.setattr(lanes, "LANE_BY_LANE_MIN_SIZE", 4)
+    weighted = lane_by_lane(lambda z, y: jnp.sum(jnp.sin(z) * y))
+    Z, labels = array(np.arange(24.0).reshape(2, 3, 4)), array(np.arange(8.0).reshape(2, 4))
+
+    def total(Z, labels):
+        return jax.vmap(lambda z, y: jax.vmap(lambda z: weighted(z, y))(z))(Z, labels)
+
+    assert_allclose(jax.jit(total)(Z, labels), np.sum(np.sin(Z) * np.asarray(labels)[:, None], axis=2), rtol=1e-5)
+    slope = jax.grad(lambda Z: jnp.sum(total(Z, labels)))(Z)
+    assert_allclose(slope, np.cos(Z) * np.asarray(labels)[:, None], rtol=1e-5, atol=1e-6)
 
 
 def test_no_lane_has_a_copy_of_the_data():
