@@ -82,7 +82,7 @@ def _search_lanes(axis_size: int, in_batched: Any, *args: Any) -> tuple[Solution
     path = _is_path(in_batched) and solver.standardizes
     alone = path and solver.sequential()
     if path:
-        usual = 1 if alone else _path_lanes(*shape, problem.penalty.smooth)
+        usual = 1 if alone else _path_lanes(shape[0], shape[1], problem.penalty.smooth)
     else:
         usual = max(MIN_LANES, BATCH_NUMBERS.get(jax.default_backend(), BATCH_NUMBERS_ELSEWHERE) // shape[0])
     size = min(axis_size, limits.batch_size or usual)
