@@ -190,6 +190,6 @@ def test_margins_that_came_from_far_away_are_computed_afresh(made):
     X, y, _ = made
     far = jlr.Params(np.full(5, 10.0, X.dtype), np.full((), -10.0, X.dtype))
     near, here = (jlr.fit(X, y, l2=0.1, solver=jlr.Newton(), init=init) for init in (far, None))
-    # margins and gradient at the start, and once more at the end
-    assert near.num_passes == 4 + 1 + 2 + 3 * near.num_steps
+    # margins and gradient at the start, and at least once more at the end
+    assert near.num_passes - (4 + 1 + 3 * near.num_steps) >= 2
     np.testing.assert_allclose(near.params.coef, here.params.coef, atol=1e-9 if X64 else 1e-4)
