@@ -220,13 +220,18 @@ def as_data(
 def fit_settings(options: FitOptions, data: FitData, num_weights: int) -> tuple[Solver, Limits]:
     """Solver, tolerance and step limit, with the defaults filled in, for so many weights (of each class)."""
     solver = options.get("solver")
-    if solver is None and data.groups is not None:
-        solver = ProximalNewton() if num_weights <= HESSIAN_MAX_WEIGHTS else ProximalGradient()
-    elif solver is None and data.l1 is not None:
-        solver = ProximalNewton(_working_set(*data.X.shape))
-    elif solver is None:
-        solver = LBFGS(preconditioner="hessian" if num_weights <= HESSIAN_MAX_WEIGHTS else "diagonal")
+    if solver is None:
+        solver = _default_solver(data, num_weights)
     return settings(data.l2.dtype, solver, options.get("tol"), options.get("max_steps"))
+
+
+def _default_solver(data: FitData, num_weights: int) -> Solver:
+    few = num_weights <= HESSIAN_MAX_WEIGHTS
+    if data.l1 is None:
+        return LBFGS(preconditioner="hessian" if few else "diagonal")
+    if data.groups is None:
+        return ProximalNewton(_working_set(*data.X.shape))
+    return ProximalNewton() if few else ProximalGradient()
 
 
 def _working_set(m: int, n: int) -> int | None:

@@ -169,14 +169,16 @@ def as_groups(value: ArrayLike | None, n: int, factor: Array | None) -> Array | 
     groups = value if isinstance(value, jax.Array) else np.asarray(value)
     if groups.shape != (n,) or groups.dtype.kind not in "iu":
         raise ValueError(f"groups must hold an integer for each of the {n} columns, got {groups.dtype}{groups.shape}")
-    if is_concrete(groups) and is_concrete(factor):
-        groups = np.unique(np.asarray(groups), return_inverse=True)[1]
-        factors = np.zeros(n) if factor is None else np.asarray(factor)
-        for group in range(groups.max() + 1):
-            if np.ptp(factors[groups == group]) > 0:
+    if is_concrete(groups):
+        _, first, groups = np.unique(np.asarray(groups), return_index=True, return_inverse=True)
+        if factor is not None and is_concrete(factor):
+            factors = np.asarray(factor)
+            differs = factors != factors[first][groups]
+            if np.any(differs):
+                group = groups == groups[np.argmax(differs)]
                 raise ValueError(
                     "penalty_factor must be the same for all columns of a group, but among those of column "
-                    f"{np.argmax(groups == group)} it is {factors[groups == group]}"
+                    f"{np.argmax(group)} it is {factors[group]}"
                 )
     return jnp.asarray(groups, jnp.int32)
 

@@ -76,8 +76,7 @@ class GroupLasso(Penalty):
     def fenchel(self, w: Array, t: Array) -> Array:
         # As for single weights, in differences: x is where R* has its maximum.
         c, kink, u, pull = self.l2 * self.factor, self.kink(w), w * self.scale, t / self.scale
-        norm = self._norm(pull)
-        over = jnp.where(norm <= kink, 0.0, 1.0 - kink / _or_one(norm))
+        over = _left(self._norm(pull), kink)
         finite = (c > 0.0) | (over == 0.0)
         x = jnp.where(finite, over * pull / _or_one(c), u)
         tangent = self._total((pull - c * x) * (x - u)) - kink * (self._norm(x) - self._norm(u))
@@ -93,13 +92,11 @@ class GroupLasso(Penalty):
         return jnp.where(multiple < 1.0, multiple * (1.0 - eps * (4.0 + jnp.max(self._size(t)))), multiple)
 
     def prox(self, w: Array, step: Array) -> Array:
-        norm, shrink = self._norm(w), step * self.kink(w) * self.scale
-        kept = jnp.where(norm <= shrink, 0.0, 1.0 - shrink / _or_one(norm))
+        kept = _left(self._norm(w), step * self.kink(w) * self.scale)
         return kept * w / (1.0 + step * self.diagonal(w))
 
     def least_subgradient(self, w: Array, gradient: Array) -> Array:
-        kink, pull = self.kink(w), self._norm(gradient / self.scale)
-        rest = jnp.where(pull <= kink, 0.0, 1.0 - kink / _or_one(pull))
+        rest = _left(self._norm(gradient / self.scale), self.kink(w))
         return jnp.where(self._norm(w * self.scale) > 0.0, gradient + self._kinked_gradient(w), rest * gradient)
 
     def active(self, w: Array) -> Array:
@@ -141,6 +138,11 @@ class GroupLasso(Penalty):
 
     def _sum_over_groups(self, x: Array) -> Array:
         return jnp.sum(x / self._size(x))
+
+
+def _left(norm: Array, by: Array) -> Array:
+    """The part of a vector of this norm that is left when it is moved towards zero by so much, and not beyond."""
+    return jnp.where(norm <= by, 0.0, 1.0 - by / _or_one(norm))
 
 
 def _or_one(x: Array) -> Array:

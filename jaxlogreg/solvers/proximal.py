@@ -139,8 +139,10 @@ class ProximalNewton:
         no = jnp.zeros((), bool)
         found = lax.while_loop(going, go_on, (start, inner.init(part, start.w, lanes), no, jnp.int32(0)))[0]
         new = w.at[own].set(found.w)
-        gradient = problem.gradient_at(new, problem.loss.residual(found.z))
-        return Point(new, found.z, gradient, point.value), jnp.any(new != w)
+        # In one step, as the round counts: the drift of those that led here is left behind.
+        z = point.z + part.linear_map.mv(found.w - start.w)
+        gradient = problem.gradient_at(new, problem.loss.residual(z))
+        return Point(new, z, gradient, point.value), jnp.any(new != w)
 
     def _step(
         self, problem: Problem, point: Point, state: _NewtonState, lanes: Lanes

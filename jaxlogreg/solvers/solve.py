@@ -79,16 +79,13 @@ def _search_lanes(axis_size: int, in_batched: Any, *args: Any) -> tuple[Solution
         lambda x, batched: jax.ShapeDtypeStruct(x.shape[1:] if batched else x.shape, x.dtype), problem, in_batched[1]
     ).linear_map.shape
     # A path starts from elsewhere than its fits alone; a method that is defined by its steps does not.
-    path = _is_path(in_batched) and solver.standardizes
-    alone = path and solver.sequential()
-    if path:
-        usual = 1 if alone else _path_lanes(shape[0], shape[1], problem.penalty.smooth)
-    else:
-        usual = max(MIN_LANES, BATCH_NUMBERS.get(jax.default_backend(), BATCH_NUMBERS_ELSEWHERE) // shape[0])
-    size = min(axis_size, limits.batch_size or usual)
-    if path:
+    if _is_path(in_batched) and solver.standardizes:
+        usual = 1 if solver.sequential() else _path_lanes(shape[0], shape[1], problem.penalty.smooth)
+        size = min(axis_size, limits.batch_size or usual)
         solution = _path(axis_size, size, in_batched[1].penalty, *args)
     else:
+        usual = max(MIN_LANES, BATCH_NUMBERS.get(jax.default_backend(), BATCH_NUMBERS_ELSEWHERE) // shape[0])
+        size = min(axis_size, limits.batch_size or usual)
         solution = _batches(axis_size, size, shape[1] > SHARE_MIN_COLUMNS, in_batched, args)
     return solution, jax.tree.map(lambda _: True, solution)
 
