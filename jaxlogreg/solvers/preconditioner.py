@@ -21,21 +21,24 @@ needs no more, and what is reported never comes from here. Each form says whethe
 columns are so nearly collinear that float32 cannot tell, ``G`` is computed again in the precision of the data.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar, TypeVar
 
 import jax
 import jax.numpy as jnp
 from jax import Array, lax
 from jax.tree_util import register_dataclass
 
-from ..lanes import Lanes
+from ..lanes import Lanes, compute_if
 from ..linear_maps import LinearMap, PerClass, as_row, one_block
 from ..linear_solve import ELIMINATION_MAX, gram_rounding, inverse
 from ..problem import Point, Problem
 from ..products import EXACT
 
-__all__ = ["Inverse", "Ladder", "Preconditioner", "Rows", "unit_diagonal"]
+__all__ = ["Inverse", "Ladder", "Preconditioner", "Rows", "renewed", "unit_diagonal"]
+
+Renewable = TypeVar("Renewable", bound=Any)  # a pytree that says whether it is ``sound``
 
 # From here on (in multiplications) a Gram in float32 is worth the code for it.
 FLOAT32_MIN_WORK = 2**21
@@ -116,6 +119,36 @@ def efforts(problem: Problem, dtype: jnp.dtype) -> tuple[Effort | None, Effort, 
     stride = min(MAX_STRIDE, m // (ROWS_A_COLUMN * n))
     single = jnp.dtype(jnp.float32)
     return Effort(stride, single) if stride > 1 else None, Effort(1, single), None if dtype == single else exact
+
+
+def renewed(
+    current: Renewable,
+    wanted: Array,
+    count: Array,
+    needs_exact: Array,
+    problem: Problem,
+    point: Point,
+    lanes: Lanes,
+    at: Callable[[Problem, Point, Lanes, Effort], Renewable],
+) -> tuple[Renewable, Array]:
+    """What ``at`` makes of a point, where wanted, with as much effort as it takes; and whether it takes the most.
+
+    ``count`` of them were made before. The first takes the least effort, and once one was not ``sound`` the next take
+    the most.
+    """
+    first, usual, exact = efforts(problem, point.w.dtype)
+
+    def once(current: Renewable, now: Array, effort: Effort) -> Renewable:
+        return compute_if(now, lambda here: at(problem, here, lanes, effort), point, current)
+
+    if first is not None:
+        current = once(current, wanted & (count == 0), first)
+        wanted = wanted & (count > 0)
+    if exact is None:
+        return once(current, wanted, usual), needs_exact
+    current = once(current, wanted & ~needs_exact, usual)
+    needs_exact = needs_exact | (wanted & lanes.any(~jnp.asarray(current.sound)))
+    return once(current, wanted & needs_exact, exact), needs_exact
 
 
 def _is_sound(inverse_diagonal: Array, dtype: jnp.dtype) -> Array:

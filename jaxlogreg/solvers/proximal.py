@@ -19,11 +19,11 @@ import numpy as np
 from jax import Array, lax
 from jax.tree_util import register_dataclass
 
-from ..lanes import Lanes, compute_if
+from ..lanes import Lanes
 from ..problem import Point, Problem
 from ..products import EXACT
 from .line_search import search
-from .preconditioner import Effort, curvature_at, efforts
+from .preconditioner import Effort, curvature_at, efforts, renewed
 
 __all__ = ["ProximalNewton"]
 
@@ -43,6 +43,8 @@ class _Metric:
     gram: Array
     largest: Array
     curvature: Array
+
+    sound: ClassVar[bool] = True  # until a step along it fails
 
 
 @register_dataclass
@@ -148,7 +150,7 @@ class ProximalNewton:
         self, problem: Problem, point: Point, state: _NewtonState, lanes: Lanes
     ) -> tuple[Point, _NewtonState, Array]:
         wanted, (first, _, exact) = lanes.any(state.slow), efforts(problem, point.w.dtype)
-        metric = self._metric(problem, point, state, wanted, lanes)
+        metric, _ = renewed(state.metric, wanted, state.count, state.needs_exact, problem, point, lanes, _metric_at)
         target = _model_minimum(problem, point, metric, lanes)
         new, found = search(problem, point, target - point.w, lanes, longest=1.0)
         before, after = (jnp.linalg.norm(problem.stationarity(p)) for p in (point, new))
@@ -158,21 +160,6 @@ class ProximalNewton:
         best = wanted & ~in_part & (state.needs_exact | (exact is None))
         needs_exact = state.needs_exact | (lanes.any(~found) & wanted & ~in_part)
         return new, _NewtonState(metric, slow, state.count + wanted.astype(jnp.int32), needs_exact), ~found & best
-
-    def _metric(self, problem: Problem, point: Point, state: _NewtonState, wanted: Array, lanes: Lanes) -> _Metric:
-        first, usual, exact = efforts(problem, point.w.dtype)
-
-        def renewed(metric: _Metric, now: Array, effort: Effort) -> _Metric:
-            return compute_if(now, lambda here: _metric_at(problem, here, lanes, effort), point, metric)
-
-        metric = state.metric
-        if first is not None:
-            metric = renewed(metric, wanted & (state.count == 0), first)
-            wanted &= state.count > 0
-        if exact is None:
-            return renewed(metric, wanted, usual)
-        metric = renewed(metric, wanted & ~state.needs_exact, usual)
-        return renewed(metric, wanted & state.needs_exact, exact)
 
 
 def _largest(x: Array, count: int) -> Array:

@@ -23,11 +23,11 @@ import jax.numpy as jnp
 from jax import Array, lax
 from jax.tree_util import register_dataclass
 
-from ..lanes import Lanes, compute_if
+from ..lanes import Lanes
 from ..linear_maps import PerClass, one_block
 from ..problem import Point, Problem
 from .line_search import search
-from .preconditioner import Effort, Preconditioner, efforts, form_for, unit_diagonal
+from .preconditioner import Preconditioner, efforts, form_for, renewed, unit_diagonal
 
 __all__ = ["LBFGS"]
 
@@ -142,7 +142,7 @@ class LBFGS:
             return state
         form = form_for(problem, lanes)
         patience = one_block(problem.linear_map).shape[1] // (COLUMNS_A_STEP + COLUMNS_A_LANE * lanes.size)
-        first, usual, exact = efforts(problem, point.w.dtype)
+        first = efforts(problem, point.w.dtype)[0]
         # The first is worth the most, and costs little if it takes a part of the rows. One for all lanes or classes
         # may suit some of them badly: it is renewed more and more rarely, and corrected by the pairs.
         pooled = lanes.share or isinstance(problem.linear_map, PerClass)
@@ -150,19 +150,9 @@ class LBFGS:
         least = jnp.where(state.count == 0, patience // 4 if first is None else 0, least)
         wanted = lanes.any(state.slow) & (state.age >= least)
 
-        def renewed(preconditioner: Preconditioner, now: Array, effort: Effort) -> Preconditioner:
-            return compute_if(now, lambda here: form.at(problem, here, lanes, effort), point, preconditioner)
-
-        preconditioner, needs_exact, now = state.preconditioner, state.needs_exact, wanted
-        if first is not None:
-            preconditioner = renewed(preconditioner, wanted & (state.count == 0), first)
-            now = wanted & (state.count > 0)
-        if exact is None:
-            preconditioner = renewed(preconditioner, now, usual)
-        else:
-            preconditioner = renewed(preconditioner, now & ~needs_exact, usual)
-            needs_exact = needs_exact | (now & lanes.any(~preconditioner.sound))
-            preconditioner = renewed(preconditioner, now & needs_exact, exact)
+        preconditioner, needs_exact = renewed(
+            state.preconditioner, wanted, state.count, state.needs_exact, problem, point, lanes, form.at
+        )
         return _State(
             state.pairs if pooled else _where(wanted, self._no_pairs(point.w), state.pairs),
             preconditioner,
