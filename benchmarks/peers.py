@@ -189,29 +189,31 @@ def jaxopt(task: Task) -> Fit:
 
 
 def optax(task: Task) -> Fit:
-    import optax
-
     def run(tol: Array, start: Array, X: Array, y: Array, l2: Array) -> Array:
-        def function(w: Array) -> Array:
-            return loss(w, X, y, l2)
-
-        solver = optax.lbfgs()
-        value_and_grad = optax.value_and_grad_from_state(function)
-
-        def step(carry: Any) -> Any:
-            w, state = carry
-            value, gradient = value_and_grad(w, state=state)
-            updates, state = solver.update(gradient, state, w, value=value, grad=gradient, value_fn=function)
-            return optax.apply_updates(w, updates), state
-
-        def unfinished(carry: Any) -> Array:
-            state = carry[1]
-            count, gradient = optax.tree.get(state, "count"), optax.tree.get(state, "grad")
-            return (count == 0) | ((count < MAX_STEPS) & (jnp.max(jnp.abs(gradient)) > tol))
-
-        return jax.lax.while_loop(unfinished, step, (start, solver.init(start)))[0]
+        return optax_lbfgs(lambda w: loss(w, X, y, l2), tol, start)
 
     return in_jax(run, task)
+
+
+def optax_lbfgs(function: Callable[[Array], Array], tol: Array, start: Array) -> Array:
+    """The loop that Optax's users write, until the largest derivative is at most ``tol``."""
+    import optax
+
+    solver = optax.lbfgs()
+    value_and_grad = optax.value_and_grad_from_state(function)
+
+    def step(carry: Any) -> Any:
+        w, state = carry
+        value, gradient = value_and_grad(w, state=state)
+        updates, state = solver.update(gradient, state, w, value=value, grad=gradient, value_fn=function)
+        return optax.apply_updates(w, updates), state
+
+    def unfinished(carry: Any) -> Array:
+        state = carry[1]
+        count, gradient = optax.tree.get(state, "count"), optax.tree.get(state, "grad")
+        return (count == 0) | ((count < MAX_STEPS) & (jnp.max(jnp.abs(gradient)) > tol))
+
+    return jax.lax.while_loop(unfinished, step, (start, solver.init(start)))[0]
 
 
 def optimistix(solver: str, task: Task) -> Fit:

@@ -20,30 +20,57 @@ from .models import (
 )
 from .penalties import L2, ElasticNet, GroupLasso, NoPenalty
 from .problem import Problem
-from .solution import Params, Solution, Status
-from .solvers import LBFGS, GradientDescent, Newton, ProximalGradient, ProximalNewton, iterate, minimize
+from .solution import Method, Multipliers, Params, Solution, Status, Trace
+from .solvers import (
+    BFGS,
+    DFP,
+    LBFGS,
+    AugmentedLagrangian,
+    ConjugateGradient,
+    GradientDescent,
+    Iteration,
+    Newton,
+    NewtonCG,
+    Optax,
+    ProximalGradient,
+    ProximalNewton,
+    Solver,
+    iterate,
+    minimize,
+)
 from .version import __version__
 
 __all__ = [
+    "BFGS",
+    "DFP",
     "L2",
     "LBFGS",
+    "AugmentedLagrangian",
     "Columns",
+    "ConjugateGradient",
     "CrossValidation",
     "Dense",
     "ElasticNet",
     "GradientDescent",
     "GroupLasso",
     "Identity",
+    "Iteration",
+    "Method",
+    "Multipliers",
     "Newton",
+    "NewtonCG",
     "NoPenalty",
+    "Optax",
     "Params",
     "PerClass",
     "Problem",
     "ProximalGradient",
     "ProximalNewton",
     "Solution",
+    "Solver",
     "Standardized",
     "Status",
+    "Trace",
     "WithIntercept",
     "__version__",
     "bootstrap",

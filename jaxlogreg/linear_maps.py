@@ -32,6 +32,9 @@ __all__ = [
 ]
 
 
+Index = slice | Array  # of rows
+
+
 class LinearMap:
     """A matrix known by its products. Subclasses give ``shape``, ``mv``, ``rmv`` and ``rows``."""
 
@@ -51,8 +54,8 @@ class LinearMap:
         """Rows ``start .. start + size`` of ``A`` as an array ``(size, n)``."""
         raise NotImplementedError
 
-    def every(self, stride: int) -> "LinearMap":
-        """The map of every ``stride``-th row."""
+    def taking(self, index: Index) -> "LinearMap":
+        """The map of some rows: a slice, or their numbers."""
         raise NotImplementedError
 
     def columns(self, index: Array) -> "LinearMap":
@@ -94,8 +97,8 @@ class Dense(LinearMap):
     def rmv(self, r: Array) -> Array:
         return products.transposed_product(self.matrix, r)
 
-    def every(self, stride: int) -> "Dense":
-        return Dense(self.matrix[::stride])
+    def taking(self, index: Index) -> "Dense":
+        return Dense(self.matrix[index])
 
     def columns(self, index: Array) -> "Dense":
         return Dense(self.matrix[:, index])
@@ -151,8 +154,8 @@ class Columns(LinearMap):
         own = [lax.dynamic_slice_in_dim(column, start, size) for column in self._own()]
         return jnp.concatenate([Dense(self.shared).rows(start, size), jnp.stack(own, axis=1)], axis=1)
 
-    def every(self, stride: int) -> "Columns":
-        return Columns(self.shared[::stride], self.own[::stride])
+    def taking(self, index: Index) -> "Columns":
+        return Columns(self.shared[index], self.own[index])
 
     def gram(self, s: Array, dtype: Any = None) -> Array:
         return self.centred_gram(s, jnp.zeros((self.shape[1],), s.dtype), dtype)
@@ -201,8 +204,8 @@ class WithIntercept(LinearMap):
     def rmv(self, r: Array) -> Array:
         return jnp.concatenate([self.base.rmv(r), jnp.sum(r, axis=-1, keepdims=True)], axis=-1)
 
-    def every(self, stride: int) -> "WithIntercept":
-        return WithIntercept(self.base.every(stride))
+    def taking(self, index: Index) -> "WithIntercept":
+        return WithIntercept(self.base.taking(index))
 
     def columns(self, index: Array) -> "WithIntercept":
         return WithIntercept(self.base.columns(index))
@@ -247,8 +250,8 @@ class Standardized(LinearMap):
         centred = self.base.rmv(r) - as_row(self.mean, r) * jnp.sum(r, axis=-1, keepdims=True)
         return centred / as_row(self.scale, r)
 
-    def every(self, stride: int) -> "Standardized":
-        return Standardized(self.base.every(stride), self.mean, self.scale)
+    def taking(self, index: Index) -> "Standardized":
+        return Standardized(self.base.taking(index), self.mean, self.scale)
 
     def columns(self, index: Array) -> "Standardized":
         return Standardized(self.base.columns(index), self.mean[index], self.scale[index])
@@ -283,6 +286,9 @@ class PerClass(LinearMap):
 
     def rmv(self, r: Array) -> Array:
         return self.base.rmv(r).reshape(-1)
+
+    def taking(self, index: Index) -> "PerClass":
+        return PerClass(self.base.taking(index), self.num_classes)
 
     def intercept_mask(self) -> np.ndarray:
         return np.tile(self.base.intercept_mask(), self.num_classes)

@@ -17,6 +17,7 @@ __all__ = ["ELIMINATION_MAX", "gram_rounding", "inverse", "solve_convex", "solve
 
 ELIMINATION_MAX = 64
 BLOCK = 32  # unknowns to a block of an inverse
+MAX_ERROR = 0.1  # of an inverse's product with a vector, relative
 
 
 def solve_convex(H: Array, b: Array) -> Array:
@@ -34,9 +35,21 @@ def inverse(H: Array) -> Array:
     """
     scale = _unit_diagonal(H)
     H, eye = H * scale[:, None] * scale[None, :], jnp.eye(H.shape[0], dtype=H.dtype)
-    found = _gauss_jordan(H + gram_rounding(H.shape[0], H.dtype) * eye)
-    sound = jnp.all(jnp.isfinite(found)) & jnp.all(_diagonal(found) > 0.0)
-    return jnp.where(sound, found, eye) * scale[:, None] * scale[None, :]
+    # Explicit inverses lose digits twice over: a singular matrix needs more than its rounding.
+    least, most = gram_rounding(H.shape[0], H.dtype), float(jnp.finfo(H.dtype).eps) ** (1 / 3)
+    probe = jnp.cos(jnp.arange(H.shape[0], dtype=H.dtype))
+
+    def attempt(state: tuple[Array, Array, Array]) -> tuple[Array, Array, Array]:
+        diagonal, _, _ = state
+        shifted = H + diagonal * eye
+        found = _gauss_jordan(shifted)
+        off = jnp.sum(shifted * jnp.sum(found * probe[None], axis=1)[None], axis=1) - probe
+        right = jnp.linalg.norm(off) <= MAX_ERROR * jnp.linalg.norm(probe)  # False for NaN
+        return diagonal * (most / least) ** 0.5, jnp.where(right, found, eye), right
+
+    start = jnp.full((), least, H.dtype), eye, jnp.zeros((), bool)
+    found = lax.while_loop(lambda state: (state[0] < 2.0 * most) & ~state[2], attempt, start)[1]
+    return found * scale[:, None] * scale[None, :]
 
 
 def gram_rounding(n: int, dtype: jnp.dtype) -> float:

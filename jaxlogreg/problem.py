@@ -5,6 +5,7 @@ margins, residual and gradient, and one solver step costs one ``A d`` and one ``
 line search tries in between.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import jax
@@ -25,7 +26,7 @@ __all__ = ["Point", "Problem"]
 class Point:
     """Flat weights ``w``, margins ``z = A w``, and the gradient of ``F`` at them.
 
-    ``value`` is ``F(w)`` where the line search needs it, None where the loss is convex.
+    ``value`` is ``F(w)`` where the line search needs it, None where ``F`` is convex.
     """
 
     w: Array
@@ -66,6 +67,17 @@ class Problem:
         """``F(w)`` from carried margins."""
         return self.loss.value(z) + self.penalty.value(w)
 
+    @property
+    def convex(self) -> bool:
+        return self.loss.convex and self.penalty.convex
+
+    def value_and_residual(self, w: Array, z: Array) -> tuple[Array | None, Array]:
+        """``F(w)``, None where ``F`` is convex and its gradient alone decides, and the residual ``L'(z)``."""
+        value, residual = self.loss.value_and_residual(z)
+        if self.convex:
+            return None, residual
+        return (self.loss.value(z) if value is None else value) + self.penalty.value(w), residual
+
     def gradient(self, w: Array) -> Array:
         """``∇F(w) = Aᵀ L'(A w) + R'(w)``."""
         return self.gradient_at(w, self.loss.residual(self.linear_map.mv(w)))
@@ -77,14 +89,18 @@ class Problem:
     def hessian(self, w: Array, z: Array | None = None) -> Array:
         """``∇²F = Aᵀ L''(z) A + R''``, ``(n, n)``."""
         z = self.linear_map.mv(w) if z is None else z
-        return self.loss.hessian(self.linear_map, z) + _diagonal_matrix(self.penalty.diagonal(w))
+        return self.loss.hessian(self.linear_map, z) + self.penalty.hessian(w)
+
+    def hessian_product(self, point: Point) -> Callable[[Array], Array]:
+        """``v ↦ ∇²F v``, two reads of the data a product; what it needs at the point is computed once."""
+        _, loss = jax.linearize(self.loss.residual, point.z)
+        _, penalty = jax.linearize(self.penalty.gradient, point.w)
+        return lambda v: self.linear_map.rmv(loss(self.linear_map.mv(v))) + penalty(v)
 
     def point(self, w: Array) -> Point:
         """``w`` with margins and gradient computed afresh: two reads of the data, at zero one."""
         z = compute_if(jnp.any(w != 0.0), self.linear_map.mv, w, jnp.zeros(self.margins_shape(w), w.dtype))
-        value, residual = self.loss.value_and_residual(z)
-        if value is not None:
-            value = value + self.penalty.value(w)
+        value, residual = self.value_and_residual(w, z)
         return Point(w, z, self.gradient_at(w, residual), value)
 
     def has_no_optimum(self, w: Array, z: Array, lanes: Lanes | None = None) -> Array:
@@ -131,8 +147,3 @@ class Problem:
             return slack + penalty.fenchel(w, pull)
         multiple = penalty.largest_multiple(pull)
         return loss.fenchel(z, multiple * (loss.residual(z) + move)) + penalty.fenchel(w, multiple * pull)
-
-
-def _diagonal_matrix(diagonal: Array) -> Array:
-    # diag by a product with the identity: jnp.diag scatters, which XLA on a CPU compiles slowly.
-    return jnp.eye(diagonal.shape[0], dtype=diagonal.dtype) * diagonal[None]

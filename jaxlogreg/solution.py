@@ -15,7 +15,7 @@ import numpy as np
 from jax import Array
 from jax.tree_util import register_dataclass
 
-__all__ = ["Params", "Solution", "Status"]
+__all__ = ["Method", "Multipliers", "Params", "Solution", "Status", "Trace"]
 
 
 class Status(enum.IntEnum):
@@ -30,6 +30,32 @@ class Status(enum.IntEnum):
     LINE_SEARCH_FAILED = 6
 
 
+class Method(enum.IntEnum):
+    """Which solver made a fit: data like the status, so that solutions of any two solvers are alike as pytrees."""
+
+    Other = 0
+    GradientDescent = 1
+    Newton = 2
+    NewtonCG = 3
+    BFGS = 4
+    DFP = 5
+    LBFGS = 6
+    ConjugateGradient = 7
+    ProximalGradient = 8
+    ProximalNewton = 9
+    Optax = 10
+    AugmentedLagrangian = 11
+
+    @classmethod
+    def of(cls, solver: object) -> "Method":
+        """That of a solver; Other for one that users wrote."""
+        return cls.__members__.get(type(solver).__name__, cls.Other)
+
+
+_CONSTRAINED = (
+    ": stopped at the limit of steps or rounds before gradient and constraints were within tol; if the violation stays "
+    "large the constraints may contradict each other, or start elsewhere"
+)
 _EXPLANATION = {
     Status.RUNNING: "",
     Status.CONVERGED: "",
@@ -75,6 +101,38 @@ class Params:
 
 @register_dataclass
 @dataclass(frozen=True)
+class Trace:
+    """What each step did, entry 0 the start: ``(max_steps + 1,)``, NaN after the last step.
+
+    Args:
+        value: the objective ``F``.
+        kkt: the KKT residual.
+        step_length: how far the weights moved, ``‖Δw‖``; 0 at the start.
+    """
+
+    value: Array
+    kkt: Array
+    step_length: Array
+
+
+@register_dataclass
+@dataclass(frozen=True)
+class Multipliers:
+    """Lagrange multipliers: ``∇F + Σ λᵢ ∇hᵢ + Σ μⱼ ∇gⱼ = 0``.
+
+    Args:
+        equality: ``λ``, one for each number that ``equality`` returns, flat.
+        inequality: ``μ``, at least 0, and 0 where ``gⱼ < 0``.
+        violation: by how much the constraints or ``μⱼ gⱼ = 0`` are missed, the largest.
+    """
+
+    equality: Array
+    inequality: Array
+    violation: Array
+
+
+@register_dataclass
+@dataclass(frozen=True)
 class Solution:
     """The result of a fit.
 
@@ -90,6 +148,10 @@ class Solution:
         status: a :class:`Status`, int32. CONVERGED only if ``kkt <= tol``; SEPARABLE takes precedence.
         num_steps: steps of the solver.
         num_passes: reads of the data: one for the column moments, one for each ``A d``, ``Aᵀ r`` or Hessian.
+        method: a :class:`Method`, int32.
+        trace: the steps' history if ``minimize`` was asked for it.
+        multipliers: those of constraints.
+        aux: what a function with ``has_aux`` returned beside its value at ``params``.
 
     ``value`` and ``params`` have derivatives with respect to everything in the problem, the rest has the
     derivative zero. Where the status is SEPARABLE there is no minimiser, and the derivative of
@@ -104,6 +166,10 @@ class Solution:
     status: Array
     num_steps: Array
     num_passes: Array
+    method: Array | None = None
+    trace: Trace | None = None
+    multipliers: Multipliers | None = None
+    aux: Any = None
 
     @property
     def converged(self) -> Array:
@@ -132,16 +198,23 @@ class Solution:
 
 def _describe(solution: Solution) -> str:
     status = Status(int(solution.status))
-    steps = int(solution.num_steps)
+    method = Method.Other if solution.method is None else Method(int(solution.method))
+    steps, constrained = int(solution.num_steps), solution.multipliers is not None
+    explanation = _CONSTRAINED if constrained and status == Status.MAX_STEPS else _EXPLANATION[status]
     text = (
-        f"{status.name} after {steps} {'step' if steps == 1 else 'steps'}{_EXPLANATION[status]} "
+        f"{status.name} after {steps} {'step' if steps == 1 else 'steps'}"
+        f"{f' of {method.name}' if method else ''}{explanation} "
         f"(objective {float(solution.value):.6g}, KKT residual {float(solution.kkt):.2g})"
     )
+    if solution.multipliers is not None:
+        return text + f"; the constraints are violated by {float(solution.multipliers.violation):.2g}"
     value, start = float(solution.value), float(solution.initial_value)
     ran_away = status in (Status.MAX_STEPS, Status.NONFINITE) and not value <= start + 1e-6 * abs(start)
     if ran_away and np.isfinite(start):
-        text += (
-            f"; it diverged: the objective rose from {start:.6g}, so a fixed step is too long for these columns; "
-            "standardise them or take step='lipschitz'"
+        remedy = (
+            "a fixed step is too long for these columns; standardise them or take step='lipschitz'"
+            if method in (Method.GradientDescent, Method.Other)
+            else "its steps are too long; take a smaller learning rate, or a solver that searches along a line"
         )
+        text += f"; it diverged: the objective rose from {start:.6g}, so {remedy}"
     return text

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import ClassVar
+from typing import Any, ClassVar, Self
 
 import jax
 import jax.numpy as jnp
@@ -10,7 +10,7 @@ from jax import Array
 from jax.tree_util import register_dataclass
 from jax.typing import ArrayLike
 
-from ..linear_maps import LinearMap
+from ..linear_maps import Index, LinearMap
 from .elementwise import floating, normalized, with_offset
 
 __all__ = ["ElementwiseLoss", "FunctionLoss", "MarginLoss", "from_function"]
@@ -46,6 +46,13 @@ class MarginLoss:
     def row_weights(self) -> Array | None:
         """The weight of each row, summing to one; None where the loss has no rows."""
         return None
+
+    def taking(self, index: Index) -> Self:
+        """The part of the loss that comes from some rows, a slice or their numbers; their weights stay as they are."""
+        weights = self.row_weights()
+        rows = None if weights is None else weights.shape
+        # Rows are the last axis of labels, weights and offsets.
+        return jax.tree.map(lambda x: x[..., index] if x.shape[-1:] == rows else x, self)
 
     def value_and_residual(self, z: Array) -> tuple[Array | None, Array]:
         """What a trial of the line search needs: no value where the gradient alone decides."""
@@ -133,18 +140,19 @@ def from_function(
 @register_dataclass
 @dataclass(frozen=True)
 class FunctionLoss(MarginLoss):
-    """Any pure, scalar function of a flat vector, as the loss over the identity map."""
+    """Any pure, scalar function of a flat vector and of other arguments, as the loss over the identity map."""
 
-    function: Callable[[Array], Array] = field(metadata={"static": True})
+    function: Callable[..., Array] = field(metadata={"static": True})
+    args: tuple[Any, ...] = ()
 
     def value(self, z: Array) -> Array:
-        return self.function(z)
+        return self.function(z, *self.args)
 
     def residual(self, z: Array) -> Array:
-        return jax.grad(self.function)(z)
+        return jax.grad(self.value)(z)
 
     def hessian(self, linear_map: LinearMap, z: Array) -> Array:
-        return jax.hessian(self.function)(z)
+        return jax.hessian(self.value)(z)
 
     def value_and_residual(self, z: Array) -> tuple[Array, Array]:
-        return jax.value_and_grad(self.function)(z)
+        return jax.value_and_grad(self.value)(z)

@@ -24,7 +24,7 @@ from ..losses import BinaryCrossEntropy
 from ..penalties import L2, ElasticNet, GroupLasso
 from ..problem import Problem
 from ..solution import Params, Solution
-from ..solvers import LBFGS, ProximalGradient, ProximalNewton, Solver
+from ..solvers import LBFGS, Newton, ProximalGradient, ProximalNewton, Solver
 from ..solvers.driver import settings
 from ..solvers.loop import Limits
 from ..solvers.solve import solve
@@ -42,6 +42,9 @@ from .inputs import (
 
 __all__ = ["FitOptions", "fit"]
 
+# Up to here (in multiplications) a Hessian costs no more than what L-BFGS does besides its reads, and Newton needs
+# half the steps and less code.
+NEWTON_MAX_WORK = 2**18
 # Up to here a Hessian's m n² operations cost less than the reads that L-BFGS needs without it.
 HESSIAN_MAX_WEIGHTS = 4096
 
@@ -113,9 +116,10 @@ def fit(
         standardize: penalise the coefficients of columns scaled to unit (weighted, over m) standard
             deviation. Coefficients are reported for the columns as given either way.
         init: where to start: another solution's ``params``; zeros when None.
-        solver: chosen by shape when None: ``LBFGS(preconditioner="hessian")`` up to 4096 weights,
-            ``LBFGS()`` beyond. With ``l1`` or bounds, ``ProximalNewton()``, in a working set of columns where there are
-            many more of them than rows; with ``groups`` and more than 4096 weights, ``ProximalGradient()``.
+        solver: chosen by shape when None: ``Newton()`` where ``m n²`` is at most 2**18,
+            ``LBFGS(preconditioner="hessian")`` up to 4096 weights, ``LBFGS()`` beyond. With ``l1`` or bounds,
+            ``ProximalNewton()``, in a working set of columns where there are many more of them than rows; with
+            ``groups`` and more than 4096 weights, ``ProximalGradient()``.
         tol: the KKT residual to reach, ``max |∂F/∂wⱼ| / rms(xⱼ)``; free of units. By default 1e-11
             in float64 and 1e-6 in float32.
         max_steps: the solver's own limit when None.
@@ -217,16 +221,18 @@ def as_data(
     )
 
 
-def fit_settings(options: FitOptions, data: FitData, num_weights: int) -> tuple[Solver, Limits]:
-    """Solver, tolerance and step limit, with the defaults filled in, for so many weights (of each class)."""
+def fit_settings(options: FitOptions, data: FitData, num_weights: int, num_blocks: int = 1) -> tuple[Solver, Limits]:
+    """Solver, tolerance and step limit, with the defaults filled in, for so many weights, in so many blocks."""
     solver = options.get("solver")
     if solver is None:
-        solver = _default_solver(data, num_weights)
+        solver = _default_solver(data, num_weights, num_blocks)
     return settings(data.l2.dtype, solver, options.get("tol"), options.get("max_steps"))
 
 
-def _default_solver(data: FitData, num_weights: int) -> Solver:
+def _default_solver(data: FitData, num_weights: int, num_blocks: int) -> Solver:
     few = num_weights <= HESSIAN_MAX_WEIGHTS
+    if data.l1 is None and data.X.shape[0] * (num_weights * num_blocks) ** 2 <= NEWTON_MAX_WORK:
+        return Newton()
     if data.l1 is None:
         return LBFGS(preconditioner="hessian" if few else "diagonal")
     if data.groups is None:

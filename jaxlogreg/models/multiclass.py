@@ -106,7 +106,8 @@ def fit_softmax(X: Design, labels: ArrayLike, num_classes: int, **options: Unpac
         raise ValueError(
             "l1, groups, lower and upper are not for fit_softmax, which takes l2 alone; use fit_one_vs_all"
         )
-    return _fit_softmax(num_classes, data, *fit_settings(options, data, matrix.shape[1] + data.intercept))
+    num_weights = matrix.shape[1] + data.intercept
+    return _fit_softmax(num_classes, data, *fit_settings(options, data, num_weights, num_classes))
 
 
 @partial(jax.jit, static_argnums=0)

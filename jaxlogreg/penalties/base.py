@@ -18,6 +18,7 @@ class Penalty:
     """
 
     smooth: ClassVar[bool] = True
+    convex: ClassVar[bool] = True
     strengths: ClassVar[tuple[str, ...]] = ()  # the fields that say how strong it is, scalars
 
     def value(self, w: Array) -> Array:
@@ -31,6 +32,11 @@ class Penalty:
     def diagonal(self, w: Array) -> Array:
         """``c``, the curvature of the quadratic."""
         raise NotImplementedError
+
+    def hessian(self, w: Array) -> Array:
+        """``R''(w)`` where it is smooth, ``(n, n)``."""
+        # diag by a product with the identity: jnp.diag scatters, which XLA on a CPU compiles slowly.
+        return jnp.eye(w.shape[0], dtype=w.dtype) * self.diagonal(w)[None]
 
     def free(self, w: Array) -> Array:
         """Which weights cost nothing whatever they are, ``(n,)``."""

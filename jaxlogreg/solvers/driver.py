@@ -1,7 +1,7 @@
-"""The driver: minimise a problem or any function, in one compiled loop or step by step from Python."""
+"""``minimize``: a problem or any pure function, in one compiled loop."""
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -17,111 +17,173 @@ from ..linear_maps import Identity
 from ..losses import FunctionLoss
 from ..penalties import NoPenalty
 from ..problem import Problem
-from ..solution import Solution, Status
-from .loop import Limits, Solver, advance, begin, evaluate, prepare, report, run_task, same, verify
+from ..solution import Solution
+from .augmented_lagrangian import AugmentedLagrangian, check_inner, minimize_constrained
+from .base import Solver
+from .loop import Limits, same
 from .quasi_newton import LBFGS
-from .solve import solve
+from .solve import solve, solve_function
 
-__all__ = ["default_tol", "iterate", "minimize", "settings"]
+__all__ = ["FOR_FUNCTIONS", "as_args", "as_problem", "default_tol", "floating", "minimize", "settings"]
+
+Function = Callable[..., Any]
+FOR_FUNCTIONS = "args and has_aux are for functions; a Problem carries its data itself"
 
 
 def minimize(
-    problem_or_fun: Problem | Callable[[Any], Array],
+    problem_or_fun: Problem | Function,
     init: Any,
     *,
     solver: Solver | None = None,
     tol: ArrayLike | None = None,
     max_steps: ArrayLike | None = None,
+    args: tuple[Any, ...] = (),
+    has_aux: bool = False,
+    equality: Function | None = None,
+    inequality: Function | None = None,
+    trace: bool = False,
 ) -> Solution:
     """Minimise a :class:`Problem`, or any pure function of any pytree, in one compiled loop.
 
     Args:
-        problem_or_fun: ``F(w) = L(A w) + R(w)``, or a function from a pytree like ``init`` to a
-            scalar. A function is compiled once per function object: define it once, not in a loop.
+        problem_or_fun: ``F(w) = L(A w) + R(w)``, or a function from a pytree like ``init`` (and ``args``) to a
+            scalar. A function is compiled once per function object: define it once, not in a loop, and give it what
+            changes through ``args``.
         init: where to start: flat weights ``(n,)`` for a problem, a pytree of floats for a function.
-        solver: ``LBFGS()`` when None.
+        solver: ``LBFGS()`` when None; with constraints, ``AugmentedLagrangian()``.
         tol: the KKT residual to reach: the largest ``|∂F/∂wⱼ| / rms(xⱼ)``, for a function the
             largest ``|∂F/∂wⱼ|``. By default 1e-11 in float64 and 1e-6 in float32.
-        max_steps: by default 100 (Newton), 1000 (LBFGS), 10000 (GradientDescent).
+        max_steps: by default the solver's ``default_max_steps``.
+        args: further arguments of the function and of constraints: pytrees of arrays, traced.
+        has_aux: the function returns ``(value, aux)``; the solution's ``aux`` is that at its ``params``.
+        equality, inequality: pure functions of the same arguments, ``h`` and ``g`` in ``h = 0`` and ``g <= 0``; they
+            return an array or a pytree of arrays. The solution then has ``multipliers``, and its ``kkt`` is the larger
+            of the gradient of the Lagrangian and the violation.
+        trace: whether to record each step, in ``solution.trace``.
 
     Returns:
-        A :class:`Solution` whose ``params`` have the structure of ``init``. For a problem it has
-        derivatives with respect to the problem's arrays; with respect to ``init`` and ``tol`` they
-        are zero.
+        A :class:`Solution` whose ``params`` have the structure of ``init``. It has derivatives with respect to the
+        problem's arrays or ``args``; with respect to ``init`` and ``tol`` they are zero. (With constraints only
+        in forward mode, through the steps.)
 
     Raises:
-        ValueError: if ``init`` holds integers, or ``tol`` or ``max_steps`` is negative.
+        ValueError: if ``init`` holds integers, ``tol`` or ``max_steps`` is negative, the function does not return a
+            floating-point scalar, or arguments do not go together.
 
-    >>> quadratic = lambda x: jnp.sum((x["a"] - 3.0) ** 2) + (x["b"] + 1.0) ** 2
-    >>> solution = minimize(quadratic, {"a": jnp.zeros(2), "b": jnp.zeros(())})
+    >>> quadratic = lambda x, target: jnp.sum((x["a"] - target) ** 2) + (x["b"] + 1.0) ** 2
+    >>> solution = minimize(quadratic, {"a": jnp.zeros(2), "b": jnp.zeros(())}, args=(3.0,))
     >>> solution.params["a"].round(4)
     Array([3., 3.], dtype=float32)
+    >>> print(solution.message)
+    CONVERGED after 1 step of LBFGS (objective ...
     """
-    init, dtype = _floating(init)
-    solver, limits = settings(dtype, solver or LBFGS(), tol, max_steps)
+    (init, dtype), args = floating(init), as_args(args)
+    for name, constraint in (("equality", equality), ("inequality", inequality)):
+        if constraint is not None and not callable(constraint):
+            raise ValueError(f"{name} must be a function of the parameters, got {constraint!r}")
+    constrained = equality is not None or inequality is not None
+    solver = solver or (AugmentedLagrangian() if constrained else LBFGS())
+    solver, limits = settings(dtype, solver, tol, max_steps)
+    if isinstance(solver, AugmentedLagrangian) and not constrained:
+        raise ValueError(
+            "AugmentedLagrangian is for constraints: give equality= or inequality=, or its inner solver alone"
+        )
+    if constrained and not isinstance(solver, AugmentedLagrangian):
+        raise ValueError(
+            f"equality and inequality need solver=AugmentedLagrangian(), got {type(solver).__name__}; give that to it: "
+            f"AugmentedLagrangian(inner={type(solver).__name__}())"
+        )
+    if trace:
+        limits = replace(limits, traced_steps=_room(limits.max_steps, constrained))
     if isinstance(problem_or_fun, Problem):
+        if has_aux or (args and not constrained):
+            raise ValueError(FOR_FUNCTIONS)
+        if constrained:
+            return _minimize_constrained_problem(equality, inequality, solver, problem_or_fun, init, args, limits)
         return _minimize_problem(solver, problem_or_fun, init, limits)
-    return _minimize_function(problem_or_fun, solver, init, limits)
-
-
-def iterate(
-    problem_or_fun: Problem | Callable[[Any], Array],
-    init: Any,
-    *,
-    solver: Solver | None = None,
-    tol: ArrayLike | None = None,
-    max_steps: ArrayLike | None = None,
-) -> Iterator[Solution]:
-    """The steps of :func:`minimize` one at a time: a generator for progress, plots and checkpoints.
-
-    Yields a :class:`Solution` for the start (with status RUNNING), one after each step, and ends with
-    the verified one, whose status says how it ended. The arguments are those of :func:`minimize`.
-
-    >>> square = lambda x: jnp.sum(x * x)
-    >>> for solution in iterate(square, jnp.array([2.0, 1.0])):
-    ...     print(int(solution.num_steps), round(float(solution.value), 3))
-    0 5.0
-    1 0.0
-    """
-    init, dtype = _floating(init)
-    solver, limits = settings(dtype, solver or LBFGS(), tol, max_steps)
-    if isinstance(problem_or_fun, Problem):
-        problem, w, restore = problem_or_fun, init, same
-    else:
-        problem, w, restore = _as_problem(problem_or_fun, init)
-    task = prepare(solver, problem, w)
-    run = verify(task, begin(task, w), limits)
-    yield report(task, run, restore)
-    while not bool(run.verified):
-        run = advance(task, run, limits)
-        running = int(run.status) == Status.RUNNING
-        run = evaluate(task, run) if running else verify(task, run, limits)
-        yield report(task, run, restore)
+    return _minimize_function(problem_or_fun, has_aux, equality, inequality, solver, init, args, limits)
 
 
 _minimize_problem = jax.jit(solve)
 
 
-@partial(jax.jit, static_argnums=0)
-def _minimize_function(fun: Callable[[Any], Array], solver: Solver, init: Any, limits: Limits) -> Solution:
-    problem, w, restore = _as_problem(fun, init)
-    return run_task(prepare(solver, problem, w), w, limits, restore)
+@partial(jax.jit, static_argnums=(0, 1))
+def _minimize_constrained_problem(
+    equality: Function | None,
+    inequality: Function | None,
+    solver: AugmentedLagrangian,
+    problem: Problem,
+    init: Array,
+    args: tuple[Any, ...],
+    limits: Limits,
+) -> Solution:
+    return minimize_constrained(solver, problem, init, limits, same, (equality, inequality), args)
+
+
+@partial(jax.jit, static_argnums=(0, 1, 2, 3))
+def _minimize_function(
+    fun: Function,
+    has_aux: bool,
+    equality: Function | None,
+    inequality: Function | None,
+    solver: Solver,
+    init: Any,
+    args: tuple[Any, ...],
+    limits: Limits,
+) -> Solution:
+    problem, w, restore = as_problem(fun, has_aux, init, args)
+    if isinstance(solver, AugmentedLagrangian):
+        solution = minimize_constrained(solver, problem, w, limits, restore, (equality, inequality), args)
+    else:
+        solution = solve_function(solver, problem, w, limits)
+        solution = replace(solution, params=restore(solution.params))
+    return replace(solution, aux=fun(solution.params, *args)[1]) if has_aux else solution
 
 
 @dataclass(frozen=True)
 class _OfFlatWeights:
     """A function of a pytree as a function of a flat vector; equal for equal functions and trees."""
 
-    function: Callable[[Any], Array]
+    function: Function
+    has_aux: bool
     unravel: Callable[[Array], Any]
 
-    def __call__(self, w: Array) -> Array:
-        return self.function(self.unravel(w))
+    def __call__(self, w: Array, *args: Any) -> Array:
+        found = self.function(self.unravel(w), *args)
+        return (found[0] if self.has_aux else found).astype(w.dtype)
 
 
-def _as_problem(fun: Callable[[Any], Array], init: Any) -> tuple[Problem, Array, Callable[[Array], Any]]:
+def as_problem(
+    fun: Function, has_aux: bool, init: Any, args: tuple[Any, ...]
+) -> tuple[Problem, Array, Callable[[Array], Any]]:
+    """A function as a problem over flat weights, the weights to start from, and how to restore a pytree from flat ones.
+
+    Raises:
+        ValueError: if it does not return a floating-point scalar.
+    """
     w, unravel = ravel_pytree(init)
-    return Problem(FunctionLoss(_OfFlatWeights(fun, unravel)), Identity(w.shape[0]), NoPenalty()), w, unravel
+    returned = jax.eval_shape(fun, init, *args)
+    if has_aux and not (isinstance(returned, tuple) and len(returned) == 2):
+        raise ValueError(f"with has_aux=True the function must return (value, aux), got {_shapes(returned)}")
+    value = returned[0] if has_aux else returned
+    scalar = isinstance(value, jax.ShapeDtypeStruct) and value.shape == ()
+    if not (scalar and jnp.issubdtype(jnp.result_type(value), jnp.floating)):
+        hint = "; with (value, aux), say has_aux=True" if isinstance(value, tuple) and len(value) == 2 else ""
+        raise ValueError(f"the function to minimise must return a floating-point scalar, got {_shapes(value)}{hint}")
+    loss = FunctionLoss(_OfFlatWeights(fun, has_aux, unravel), args)
+    return Problem(loss, Identity(w.shape[0]), NoPenalty()), w, unravel
+
+
+def _shapes(tree: Any) -> str:
+    return str(jax.tree.map(lambda x: f"{x.dtype}{list(x.shape)}", tree))
+
+
+def _room(max_steps: ArrayLike, constrained: bool) -> int:
+    if constrained:
+        raise ValueError("trace is not for constraints: their rounds start anew")
+    if not is_concrete(max_steps):
+        raise ValueError("trace=True needs max_steps as a number, not traced: it is the length of the trace")
+    return int(np.asarray(max_steps))
 
 
 def default_tol(dtype: jnp.dtype) -> float:
@@ -135,7 +197,9 @@ def settings(
     """Settings as arrays: numbers given as int, float or array then share one compilation."""
     if isinstance(solver, type) or not hasattr(solver, "advance"):
         raise ValueError(f"solver must be a solver such as Newton() or LBFGS(), got {solver!r}")
-    solver = jax.tree.map(lambda leaf: as_scalar(leaf, dtype), solver)
+    if isinstance(solver, AugmentedLagrangian):
+        check_inner(solver)
+    solver = jax.tree.map(lambda leaf: _as_leaf(leaf, dtype), solver)
     tol = default_tol(dtype) if tol is None else tol
     max_steps = solver.default_max_steps if max_steps is None else max_steps
     for name, value in (("tol", tol), ("max_steps", max_steps)):
@@ -148,7 +212,24 @@ def settings(
     return solver, Limits(as_scalar(tol, dtype), as_scalar(max_steps, np.int32), batch_size)
 
 
-def _floating(init: Any) -> tuple[Any, Any]:
+def _as_leaf(leaf: Any, dtype: Any) -> Any:
+    """A number in the dtype; a random key as it is."""
+    is_number = np.ndim(leaf) == 0 and not jnp.issubdtype(jnp.result_type(leaf), jax.dtypes.prng_key)
+    return as_scalar(leaf, dtype) if is_number else leaf
+
+
+def as_args(args: Any) -> tuple[Any, ...]:
+    """Further arguments as a tuple.
+
+    Raises:
+        ValueError: for anything but a tuple or a list: an array alone would be taken apart.
+    """
+    if not isinstance(args, tuple | list):
+        raise ValueError(f"args must be a tuple, as in args=(x,), got {type(args).__name__}")
+    return tuple(args)
+
+
+def floating(init: Any) -> tuple[Any, Any]:
     """The start as a pytree of arrays, and their common dtype."""
     init = jax.tree.map(jnp.asarray, init)
     dtypes = [leaf.dtype for leaf in jax.tree.leaves(init)]

@@ -22,6 +22,7 @@ from jax.tree_util import register_dataclass, register_pytree_node_class
 from ..lanes import Lanes
 from ..linear_maps import PerClass
 from ..problem import Point, Problem
+from .base import Solver
 
 __all__ = ["GradientDescent"]
 
@@ -38,7 +39,7 @@ class _Momentum:
 
 @register_pytree_node_class
 @dataclass(frozen=True)
-class GradientDescent:
+class GradientDescent(Solver):
     """Gradient descent with a fixed step. For learning and for comparing; Newton and LBFGS are faster.
 
     Args:
@@ -59,7 +60,6 @@ class GradientDescent:
     default_max_steps: ClassVar[int] = 10_000
     patience: ClassVar[int] = 1000
     standardizes: ClassVar[bool] = False  # its steps are defined in the columns' own units
-    proximal: ClassVar[bool] = False
 
     def tree_flatten(self) -> tuple[tuple[Any, ...], tuple[str | None, bool]]:
         # A rule's name is static; a number is data, so that a new one does not recompile.
@@ -72,14 +72,8 @@ class GradientDescent:
         rule, acceleration = static
         return cls(data[0] if rule is None else rule, acceleration)
 
-    def sequential(self) -> bool:
-        return False
-
     def passes_at_start(self) -> int:
         return int(isinstance(self.step, str))
-
-    def passes(self, state: _Momentum) -> int:
-        return 2
 
     def init(self, problem: Problem, w: Array, lanes: Lanes) -> _Momentum:
         return _Momentum(self.step_size(problem, w), w, jnp.zeros((), w.dtype))

@@ -63,12 +63,11 @@ def search(
     def attempt(trial: _Trial) -> _Trial:
         t, low, low_slope, high, high_slope = trial.t, trial.low, trial.low_slope, trial.high, trial.high_slope
         w = point.w + t * direction
-        value, residual = problem.loss.value_and_residual(point.z + t * step_margins)
+        value, residual = problem.value_and_residual(w, point.z + t * step_margins)
         # From the side it comes from: a weight that arrives at a kink has fallen all the way.
         slope = jnp.vdot(residual, step_margins) - problem.penalty.slope(w, -direction)
         descended = jnp.isfinite(slope)
         if value is not None and point.value is not None:
-            value = value + problem.penalty.value(w)
             descended &= value <= point.value + VALUE_FRACTION * t * slope_at_0 + slack
         accepted = descended & (jnp.abs(slope) <= SLOPE_FRACTION * jnp.abs(slope_at_0))
         if math.isfinite(longest):

@@ -1,16 +1,14 @@
 """The loop: owns the steps, the step limit, the status and the verdict, for every solver.
 
-A solver is a frozen dataclass with two pure methods, ``init(problem, w, lanes) -> state`` and
-``advance(problem, point, state, lanes) -> (point, state, failed)``; it never decides when to stop. Carried
-margins drift by rounding. Those of a few steps that led straight to a minimum have as many digits as a fresh
-product; otherwise everything is computed afresh when the loop ends, and only that gradient may say CONVERGED; if it
-does not, the loop goes on from there.
+A solver never decides when to stop. Carried margins drift by rounding. Those of a few steps that led straight to a
+minimum have as many digits as a fresh product; otherwise everything is computed afresh when the loop ends, and only
+that gradient may say CONVERGED; if it does not, the loop goes on from there.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Any, ClassVar, Protocol
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -20,12 +18,12 @@ from jax.tree_util import register_dataclass
 from ..coordinates import Coordinates, choose_coordinates, in_coordinates
 from ..lanes import Lanes, alone, compute_if
 from ..problem import Point, Problem
-from ..solution import Solution, Status
+from ..solution import Method, Solution, Status, Trace
+from .base import Solver
 
 __all__ = [
     "Limits",
     "Run",
-    "Solver",
     "Task",
     "advance",
     "as_task",
@@ -34,6 +32,7 @@ __all__ = [
     "prepare",
     "report",
     "run_task",
+    "run_to_end",
     "same",
     "verify",
 ]
@@ -43,46 +42,19 @@ TRUSTED_STEPS = 50
 TRUSTED_DETOUR = 8.0  # the way that the weights went, over their distance from zero: 3 bits of the margins lost
 
 
-class Solver(Protocol):
-    """What the driver asks of a solver. A solver is a pytree whose leaves are traced numbers."""
-
-    default_max_steps: ClassVar[int]
-    patience: ClassVar[int]  # steps without progress, near the rounding floor, after which a fit has stalled
-    standardizes: ClassVar[bool]  # whether it works in standardised coordinates
-    proximal: ClassVar[bool]  # whether it takes penalties with kinks
-
-    def sequential(self) -> bool:
-        """Whether a path of penalties is best run one after the other."""
-        ...
-
-    def passes_at_start(self) -> int:
-        """Reads of the data in ``init``."""
-        ...
-
-    def passes(self, state: Any) -> Array | int:
-        """Reads of the data in the step that led to ``state``."""
-        ...
-
-    def init(self, problem: Problem, w: Array, lanes: Lanes) -> Any:
-        """The state before the first step; nothing is evaluated at ``w`` yet."""
-        ...
-
-    def advance(self, problem: Problem, point: Point, state: Any, lanes: Lanes) -> tuple[Point, Any, Array]:
-        """The next point and state, and whether no further step is possible."""
-        ...
-
-
 @register_dataclass
 @dataclass(frozen=True)
 class Limits:
     """When to stop: at a KKT residual of ``tol``, or after ``max_steps``.
 
-    ``batch_size``: how many lanes of a ``vmap`` run at a time; None leaves it to the memory.
+    ``batch_size``: how many lanes of a ``vmap`` run at a time; None leaves it to the memory. ``traced_steps``: for how
+    many steps there is room in a trace; None for no trace.
     """
 
     tol: Array
     max_steps: Array
     batch_size: int | None = field(default=None, metadata={"static": True})
+    traced_steps: int | None = field(default=None, metadata={"static": True})
 
 
 @register_dataclass
@@ -127,10 +99,16 @@ class Run:
     travelled: Array
     num_steps: Array
     num_passes: Array
+    trace: Trace | None = None
 
 
 def run_task(task: Task, init: Array, limits: Limits, restore: Callable[[Array], Any]) -> Solution:
     """A solver's steps in a compiled loop until the answer is verified; of lanes, until all are."""
+    return report(task, run_to_end(task, init, limits), restore)
+
+
+def run_to_end(task: Task, init: Array, limits: Limits) -> Run:
+    """The same, before it is reported."""
 
     def going(run: Run) -> Array:
         return task.lanes(run.status == int(Status.RUNNING)).any(jnp.ones((), bool))
@@ -142,14 +120,15 @@ def run_task(task: Task, init: Array, limits: Limits, restore: Callable[[Array],
         return lax.while_loop(going, lambda run: advance(task, run, limits), run)
 
     start = begin(task, init)
+    if limits.traced_steps is not None:
+        empty = jnp.full(limits.traced_steps + 1, jnp.nan, init.dtype)
+        start = replace(start, trace=Trace(empty, empty, empty))
     if task.axis is None:
         # One place that evaluates from scratch, in the loop: half the code to compile.
-        run = lax.while_loop(unverified, lambda run: go_on(verify(task, run, limits)), start)
-    else:
-        # Lanes that start from one point evaluate it once.
-        start = verify(task, start, limits)
-        run = lax.while_loop(unverified, lambda run: verify(task, go_on(run), limits), start)
-    return report(task, run, restore)
+        return lax.while_loop(unverified, lambda run: go_on(verify(task, run, limits)), start)
+    # Lanes that start from one point evaluate it once.
+    start = verify(task, start, limits)
+    return lax.while_loop(unverified, lambda run: verify(task, go_on(run), limits), start)
 
 
 @jax.jit
@@ -181,7 +160,7 @@ def begin(task: Task, init: Array) -> Run:
     problem, w = task.problem, task.coordinates.to_solver(init)
     zero, inf = jnp.int32(0), jnp.full((), jnp.inf, w.dtype)
     z = jnp.zeros(problem.margins_shape(w), w.dtype)
-    point = Point(w, z, jnp.zeros_like(w), None if problem.loss.convex else inf)
+    point = Point(w, z, jnp.zeros_like(w), None if problem.convex else inf)
     return Run(
         point=point,
         state=task.solver.init(problem, w, task.lanes(jnp.ones((), bool))),
@@ -226,7 +205,16 @@ def advance(task: Task, run: Run, limits: Limits) -> Run:
         travelled=run.travelled + jnp.sum(jnp.abs(point.w - run.point.w)),
         num_steps=num_steps,
         num_passes=run.num_passes + jnp.where(running, task.solver.passes(state), 0),
+        trace=None if run.trace is None else _with_step(run.trace, task, run, point),
     )
+
+
+def _with_step(trace: Trace, task: Task, run: Run, point: Point) -> Trace:
+    """The trace with the step from a run to a point; of a lane that is done, as it was."""
+    moved = task.coordinates.to_user(point.w) - task.coordinates.to_user(run.point.w)
+    entry = Trace(task.problem.value_at(point.w, point.z), task.kkt(point)[1], jnp.linalg.norm(moved))
+    index = jnp.where(run.status == int(Status.RUNNING), run.num_steps + 1, trace.value.shape[0])
+    return jax.tree.map(lambda whole, x: whole.at[index].set(x, mode="drop"), trace, entry)
 
 
 @jax.jit
@@ -252,8 +240,13 @@ def verify(task: Task, run: Run, limits: Limits) -> Run:
         (ended, run.status),
         (run.num_steps >= limits.max_steps, Status.MAX_STEPS),
     )
+    trace = run.trace
+    if trace is not None:
+        i = run.num_steps
+        trace = Trace(trace.value.at[i].set(value), trace.kkt.at[i].set(kkt), trace.step_length.at[0].set(0.0))
     return replace(
         run,
+        trace=trace,
         point=point,
         value=value,
         initial_value=jnp.where(run.num_steps == 0, value, run.initial_value),
@@ -296,6 +289,8 @@ def report(task: Task, run: Run, restore: Callable[[Array], Any]) -> Solution:
         status=jnp.where(unbounded, jnp.int32(Status.SEPARABLE), run.status),
         num_steps=run.num_steps,
         num_passes=run.num_passes + 2,
+        method=jnp.int32(Method.of(task.solver)),
+        trace=run.trace,
     )
 
 

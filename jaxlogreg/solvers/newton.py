@@ -11,20 +11,23 @@ Reference: Nocedal & Wright, Numerical Optimization (2006), chapter 3.
 from dataclasses import dataclass
 from typing import ClassVar
 
+import jax.numpy as jnp
 from jax import Array
 from jax.tree_util import register_dataclass
 
 from ..lanes import Lanes
 from ..linear_solve import solve_convex, solve_descent
 from ..problem import Point, Problem
+from .base import Solver
 from .line_search import search
+from .preconditioner import unit_gradient
 
 __all__ = ["Newton"]
 
 
 @register_dataclass
 @dataclass(frozen=True)
-class Newton:
+class Newton(Solver):
     """Newton's method. For up to some hundreds of weights.
 
     A singular Hessian (duplicate or constant columns) is solved as far as its rank goes.
@@ -37,23 +40,18 @@ class Newton:
 
     default_max_steps: ClassVar[int] = 100
     patience: ClassVar[int] = 6
-    standardizes: ClassVar[bool] = True
-    proximal: ClassVar[bool] = False
 
-    def sequential(self) -> bool:
-        return False
-
-    def passes_at_start(self) -> int:
-        return 0
-
-    def passes(self, state: None) -> int:
+    def passes(self, state: Array) -> int:
         return 3
 
-    def init(self, problem: Problem, w: Array, lanes: Lanes) -> None:
-        return None
+    def init(self, problem: Problem, w: Array, lanes: Lanes) -> Array:
+        return jnp.zeros((), bool)
 
-    def advance(self, problem: Problem, point: Point, state: None, lanes: Lanes) -> tuple[Point, None, Array]:
+    def advance(self, problem: Problem, point: Point, state: Array, lanes: Lanes) -> tuple[Point, Array, Array]:
         hessian = problem.hessian(point.w, point.z)
-        solve = solve_convex if problem.loss.convex else solve_descent
-        point, found = search(problem, point, -solve(hessian, point.gradient), lanes)
-        return point, None, ~found
+        solve = solve_convex if problem.convex else solve_descent
+        step = solve(hessian, point.gradient)
+        # Where every row is saturated the Hessian vanishes: a step along the gradient leads back.
+        step = jnp.where(state, unit_gradient(problem, point), step)
+        point, found = search(problem, point, -step, lanes)
+        return point, ~found, ~found & state

@@ -36,7 +36,7 @@ from ..linear_solve import ELIMINATION_MAX, gram_rounding, inverse
 from ..problem import Point, Problem
 from ..products import EXACT
 
-__all__ = ["Inverse", "Ladder", "Preconditioner", "Rows", "renewed", "unit_diagonal"]
+__all__ = ["Inverse", "Ladder", "Preconditioner", "Rows", "renewed", "unit_diagonal", "unit_gradient"]
 
 Renewable = TypeVar("Renewable", bound=Any)  # a pytree that says whether it is ``sound``
 
@@ -54,6 +54,12 @@ def unit_diagonal(problem: Problem, w: Array) -> Array:
     return 1.0 + problem.penalty.diagonal(w) / (problem.loss.curvature_bound or 1.0)
 
 
+def unit_gradient(problem: Problem, point: Point) -> Array:
+    """The gradient over that diagonal, of length one: minus it, a first step when nothing tells the scale."""
+    diagonal = unit_diagonal(problem, point.w)
+    return point.gradient / diagonal * lax.rsqrt(jnp.vdot(point.gradient, point.gradient / diagonal))
+
+
 @dataclass(frozen=True)
 class Effort:
     """How a Gram is computed: from every ``stride``-th row, in a dtype."""
@@ -61,11 +67,15 @@ class Effort:
     stride: int
     dtype: jnp.dtype
 
+    @property
+    def rows(self) -> slice:
+        return slice(None, None, self.stride)
+
     def gram(self, linear_map: LinearMap, weights: Array) -> Array:
         """The Gram of the rows taken, by weights that sum to one."""
         if self.stride == 1:
             return linear_map.gram(weights, self.dtype)
-        H = linear_map.every(self.stride).gram(weights, self.dtype)
+        H = linear_map.taking(self.rows).gram(weights, self.dtype)
         # Columns have variance one. One that is rare among the rows taken would look flat: it is not.
         eye = jnp.eye(H.shape[0], dtype=H.dtype)
         return H + eye * jnp.maximum(1.0 - jnp.sum(H * eye, axis=0), 0.0)[None]
@@ -88,10 +98,7 @@ def curvature_at(problem: Problem, point: Point, lanes: Lanes, effort: Effort) -
         ValueError: if the loss has no rows.
     """
 
-    def taken_of(x: Array) -> Array:  # rows are the last axis
-        return x[..., :: effort.stride] if x.shape[-1:] == point.z.shape[-1:] else x
-
-    loss, z = jax.tree.map(taken_of, (problem.loss, point.z))
+    loss, z = problem.loss.taking(effort.rows), point.z[..., effort.rows]
     own, row_weights = loss.curvature(z), loss.row_weights()
     if own is None or row_weights is None:
         raise ValueError(

@@ -22,6 +22,7 @@ from jax.tree_util import register_dataclass
 from ..lanes import Lanes
 from ..problem import Point, Problem
 from ..products import EXACT
+from .base import Solver
 from .line_search import search
 from .preconditioner import Effort, curvature_at, efforts, renewed
 
@@ -61,7 +62,7 @@ class _NewtonState:
 
 @register_dataclass
 @dataclass(frozen=True)
-class ProximalNewton:
+class ProximalNewton(Solver):
     """Proximal Newton: for L1, elastic net and bounds.
 
     Args:
@@ -79,14 +80,10 @@ class ProximalNewton:
 
     default_max_steps: ClassVar[int] = 200
     patience: ClassVar[int] = 20
-    standardizes: ClassVar[bool] = True
     proximal: ClassVar[bool] = True
 
     def sequential(self) -> bool:
         return self.working_set is not None
-
-    def passes_at_start(self) -> int:
-        return 0
 
     def passes(self, state: _NewtonState | None) -> int:
         return 2 if state is not None else 1

@@ -19,6 +19,7 @@ from jax.tree_util import register_dataclass
 
 from ..lanes import Lanes
 from ..problem import Point, Problem
+from .base import Solver
 
 __all__ = ["ProximalGradient"]
 
@@ -40,7 +41,7 @@ class _State:
 
 @register_dataclass
 @dataclass(frozen=True)
-class ProximalGradient:
+class ProximalGradient(Solver):
     """ISTA and FISTA. For learning and for comparing, and where even a working set's Gram is too much.
 
     Args:
@@ -56,14 +57,7 @@ class ProximalGradient:
 
     default_max_steps: ClassVar[int] = 10_000
     patience: ClassVar[int] = 1000
-    standardizes: ClassVar[bool] = True
     proximal: ClassVar[bool] = True
-
-    def sequential(self) -> bool:
-        return False
-
-    def passes_at_start(self) -> int:
-        return 0
 
     def passes(self, state: _State) -> Array:
         return state.trials + (2 if self.acceleration else 1)

@@ -16,7 +16,7 @@ Schnabel (1994) for the recursion in matrices; Li & Fukushima (2001) for cautiou
 """
 
 from dataclasses import dataclass, field, replace
-from typing import ClassVar, Literal
+from typing import Literal
 
 import jax
 import jax.numpy as jnp
@@ -26,6 +26,7 @@ from jax.tree_util import register_dataclass
 from ..lanes import Lanes
 from ..linear_maps import PerClass, one_block
 from ..problem import Point, Problem
+from .base import Solver
 from .line_search import search
 from .preconditioner import Preconditioner, efforts, form_for, renewed, unit_diagonal
 
@@ -80,7 +81,7 @@ class _State:
 
 @register_dataclass
 @dataclass(frozen=True)
-class LBFGS:
+class LBFGS(Solver):
     """Limited-memory BFGS. For any number of weights, and for any smooth function.
 
     Args:
@@ -96,17 +97,6 @@ class LBFGS:
 
     memory: int = field(default=10, metadata={"static": True})
     preconditioner: Literal["diagonal", "hessian"] = field(default="diagonal", metadata={"static": True})
-
-    default_max_steps: ClassVar[int] = 1000
-    patience: ClassVar[int] = 100
-    standardizes: ClassVar[bool] = True
-    proximal: ClassVar[bool] = False
-
-    def sequential(self) -> bool:
-        return False
-
-    def passes_at_start(self) -> int:
-        return 0
 
     def passes(self, state: _State) -> Array | int:
         computed = state.trusted & (state.age == 0)

@@ -19,9 +19,10 @@ from ..implicit import solution_tangent
 from ..lanes import Lanes
 from ..problem import Problem
 from ..solution import Solution, Status
-from .loop import Limits, Solver, prepare, run_task, same
+from .base import Solver
+from .loop import Limits, prepare, run_task, same
 
-__all__ = ["MIN_LANES", "blocks_of", "solve", "with_derivatives"]
+__all__ = ["MIN_LANES", "blocks_of", "solve", "solve_function", "with_derivatives"]
 
 AXIS = "lanes"
 # Numbers in one array of lanes x rows, and the lanes that make a matrix product worth its while. Memory is
@@ -42,6 +43,18 @@ def solve(solver: Solver, problem: Problem, init: Array, limits: Limits) -> Solu
 @solve.defjvp
 def _solve_jvp(primals: tuple[Any, ...], tangents: tuple[Any, ...]) -> tuple[Solution, Solution]:
     solution = solve(*primals)
+    return solution, _tangent(primals[1], tangents[1], solution)
+
+
+@jax.custom_jvp
+def solve_function(solver: Solver, problem: Problem, init: Array, limits: Limits) -> Solution:
+    """The same for a function, which has no data for lanes to share and may close over what is batched."""
+    return run_task(prepare(solver, problem, init), init, limits, same)
+
+
+@solve_function.defjvp
+def _solve_function_jvp(primals: tuple[Any, ...], tangents: tuple[Any, ...]) -> tuple[Solution, Solution]:
+    solution = solve_function(*primals)
     return solution, _tangent(primals[1], tangents[1], solution)
 
 
