@@ -195,7 +195,7 @@ def optax(task: Task) -> Fit:
     return in_jax(run, task)
 
 
-def optax_lbfgs(function: Callable[[Array], Array], tol: Array, start: Array) -> Array:
+def optax_lbfgs(function: Callable[[Array], Array], tol: Array, start: Array, max_steps: int = MAX_STEPS) -> Array:
     """The loop that Optax's users write, until the largest derivative is at most ``tol``."""
     import optax
 
@@ -211,7 +211,7 @@ def optax_lbfgs(function: Callable[[Array], Array], tol: Array, start: Array) ->
     def unfinished(carry: Any) -> Array:
         state = carry[1]
         count, gradient = optax.tree.get(state, "count"), optax.tree.get(state, "grad")
-        return (count == 0) | ((count < MAX_STEPS) & (jnp.max(jnp.abs(gradient)) > tol))
+        return (count == 0) | ((count < max_steps) & (jnp.max(jnp.abs(gradient)) > tol))
 
     return jax.lax.while_loop(unfinished, step, (start, solver.init(start)))[0]
 

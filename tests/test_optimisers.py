@@ -163,11 +163,12 @@ def test_other_numbers_compile_nothing_anew(solver):
 @pytest.mark.parametrize("name", ["rosenbrock", "helical valley", "beale"])
 def test_the_minimum_is_that_of_scipy(ours, theirs, name):
     case = STANDARD_FUNCTIONS[name]
-    gradient = jax.jit(jax.grad(case.function))
+    gradient, hessian = jax.jit(jax.grad(case.function)), jax.jit(jax.hessian(case.function))
     found = scipy.optimize.minimize(
         lambda x: float(case.function(array(x))),
         np.asarray(case.start),
         jac=lambda x: np.asarray(gradient(array(x)), np.float64),
+        hess=(lambda x: np.asarray(hessian(array(x)), np.float64)) if theirs == "Newton-CG" else None,
         method=theirs,
         options={"maxiter": 2000},
     )

@@ -13,6 +13,7 @@ Reference: Nocedal & Wright, Numerical Optimization (2006), section 6.1; Davidon
 """
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import jax.numpy as jnp
 from jax import Array
@@ -37,7 +38,9 @@ class _State:
 
 
 class _Broyden(Solver):
-    """A method of Broyden's family: how ``H`` is updated is all that they differ in."""
+    """A method of Broyden's family: how ``H`` is updated is what they differ in."""
+
+    tolerant: ClassVar[bool] = True  # of steps that are not nearly exact
 
     def init(self, problem: Problem, w: Array, lanes: Lanes) -> _State:
         return _State(jnp.zeros((w.shape[0], w.shape[0]), w.dtype), jnp.zeros((), bool))
@@ -45,7 +48,7 @@ class _Broyden(Solver):
     def advance(self, problem: Problem, point: Point, state: _State, lanes: Lanes) -> tuple[Point, _State, Array]:
         learned = _times(state.inverse, point.gradient)
         direction = -jnp.where(state.learned, learned, unit_gradient(problem, point))
-        new, found = search(problem, point, direction, lanes)
+        new, found = search(problem, point, direction, lanes, quasi_newton=self.tolerant)
         s, y, diagonal = new.w - point.w, new.gradient - point.gradient, unit_diagonal(problem, new.w)
         curvature, squared = jnp.vdot(s, y), jnp.vdot(y, y / diagonal)
         eps = float(jnp.finfo(s.dtype).eps)
@@ -87,6 +90,8 @@ class DFP(_Broyden):
     >>> jlr.minimize(quadratic, jnp.zeros(2), solver=jlr.DFP()).params.round(3)
     Array([ 1., -1.], dtype=float32)
     """
+
+    tolerant: ClassVar[bool] = False
 
     def _updated(self, H: Array, s: Array, y: Array, curvature: Array) -> Array:
         turned = _times(H, y)

@@ -16,11 +16,13 @@ from jax import Array, lax
 from jax.tree_util import register_dataclass
 
 from ..lanes import Lanes
+from ..linear_maps import Identity
 from ..problem import Point, Problem
 
 __all__ = ["search"]
 
 SLOPE_FRACTION = 0.1  # accept when |φ'(t)| <= this |φ'(0)|: nearly exact, and mostly the first trial
+DEAR_SLOPE_FRACTION = 0.5  # where trials cost as much as steps: a quarter fewer evaluations in all
 VALUE_FRACTION = 1e-4  # Armijo's constant
 MAX_TRIALS = 40
 GROWTH = 10.0  # a step without upper bound grows by at most this much of itself a trial
@@ -43,14 +45,23 @@ class _Trial:
 
 
 def search(
-    problem: Problem, point: Point, direction: Array, lanes: Lanes, longest: float = math.inf
+    problem: Problem,
+    point: Point,
+    direction: Array,
+    lanes: Lanes,
+    longest: float = math.inf,
+    quasi_newton: bool = False,
 ) -> tuple[Point, Array]:
     """The point at a nearly exact minimum along ``direction``, no step ``longest``, and whether one was found.
+
+    For ``quasi_newton`` methods on a plain function, where a trial costs as much as a step, less exact.
 
     Costs one ``A d`` and one ``Aᵀ r``. Where no step is acceptable (``direction`` does not descend, or
     rounding hides that it does) the point is returned as it was, with False; so is that of a lane that is
     not active. A lane that has found its step repeats that trial while others search on.
     """
+    dear = quasi_newton and isinstance(problem.linear_map, Identity)
+    fraction = DEAR_SLOPE_FRACTION if dear else SLOPE_FRACTION
     smooth = jnp.vdot(point.gradient - problem.penalty.gradient(point.w), direction)
     slope_at_0 = smooth + problem.penalty.slope(point.w, direction)
     # No step along a direction that is not finite: not even 0 times it.
@@ -69,7 +80,7 @@ def search(
         descended = jnp.isfinite(slope)
         if value is not None and point.value is not None:
             descended &= value <= point.value + VALUE_FRACTION * t * slope_at_0 + slack
-        accepted = descended & (jnp.abs(slope) <= SLOPE_FRACTION * jnp.abs(slope_at_0))
+        accepted = descended & (jnp.abs(slope) <= fraction * jnp.abs(slope_at_0))
         if math.isfinite(longest):
             accepted |= descended & (slope < 0.0) & (t >= longest)
         too_long = ~(descended & (slope < 0.0))

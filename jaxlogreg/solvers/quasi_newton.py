@@ -114,7 +114,7 @@ class LBFGS(Solver):
     def advance(self, problem: Problem, point: Point, state: _State, lanes: Lanes) -> tuple[Point, _State, Array]:
         state = self._precondition(problem, point, state, lanes)
         direction = -self._apply(problem, state, point.gradient)
-        new, found = search(problem, point, direction, lanes)
+        new, found = search(problem, point, direction, lanes, quasi_newton=True)
         slow = ~found | (jnp.linalg.norm(new.gradient) > 0.5 * jnp.linalg.norm(point.gradient))
         # Where the step promised less than rounding, a better preconditioner would not help.
         slow &= -jnp.vdot(point.gradient, direction) > float(jnp.finfo(point.w.dtype).eps)
