@@ -142,7 +142,7 @@ def fit(
     >>> passed = jnp.array([0, 0, 1, 0, 1, 0, 1, 1])
     >>> solution = jlr.fit(hours, passed)
     >>> print(solution.message)
-    CONVERGED after ... steps (objective 0.528..., KKT residual ...)
+    CONVERGED after ... steps of Newton (objective 0.528..., KKT residual ...)
     >>> jlr.predict_proba(solution.params, jnp.array([[2.25]])).round(2)
     Array([0.5], dtype=float32)
     """
