@@ -15,11 +15,11 @@ from dataclasses import dataclass, replace
 
 import jax.numpy as jnp
 from jax import Array
-from jax.tree_util import register_dataclass
 
 from .lanes import Lanes
 from .linear_maps import Identity, LinearMap, PerClass, Standardized, WithIntercept, one_block
 from .problem import Problem
+from .pytrees import register_dataclass
 
 __all__ = ["Coordinates", "choose_coordinates", "in_coordinates", "is_constant"]
 

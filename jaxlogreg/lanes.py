@@ -14,7 +14,8 @@ import jax
 import jax.numpy as jnp
 from jax import Array, lax
 from jax.custom_batching import custom_vmap
-from jax.tree_util import register_dataclass
+
+from .pytrees import register_dataclass
 
 __all__ = ["Lanes", "alone", "compute_if", "lane_by_lane"]
 

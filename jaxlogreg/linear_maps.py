@@ -15,14 +15,15 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 from jax import Array, lax
-from jax.tree_util import register_dataclass
 
 from . import products
+from .pytrees import register_dataclass
 
 __all__ = [
     "Columns",
     "Dense",
     "Identity",
+    "Index",
     "LinearMap",
     "PerClass",
     "Standardized",

@@ -13,7 +13,7 @@ from jax import Array, lax
 
 from .lanes import compute_if
 
-__all__ = ["ELIMINATION_MAX", "gram_rounding", "inverse", "solve_convex", "solve_descent"]
+__all__ = ["ELIMINATION_MAX", "gram_rounding", "inverse", "solve_convex", "solve_descent", "times"]
 
 ELIMINATION_MAX = 64
 BLOCK = 32  # unknowns to a block of an inverse
@@ -43,7 +43,7 @@ def inverse(H: Array) -> Array:
         diagonal, _, _ = state
         shifted = H + diagonal * eye
         found = _gauss_jordan(shifted)
-        off = jnp.sum(shifted * jnp.sum(found * probe[None], axis=1)[None], axis=1) - probe
+        off = times(shifted, times(found, probe)) - probe
         right = jnp.linalg.norm(off) <= MAX_ERROR * jnp.linalg.norm(probe)  # False for NaN
         return diagonal * (most / least) ** 0.5, jnp.where(right, found, eye), right
 
@@ -66,6 +66,11 @@ def solve_descent(H: Array, b: Array) -> Array:
     floor = float(jnp.finfo(b.dtype).eps) ** 0.75 * jnp.max(size)
     size = jnp.where(floor > 0.0, jnp.maximum(size, floor), 1.0)
     return scale * (vectors @ (((b * scale) @ vectors) / size))
+
+
+def times(matrix: Array, x: Array) -> Array:
+    """``matrix x`` as a sum, so that lanes need no batched product."""
+    return jnp.sum(matrix * x[None], axis=1)
 
 
 def _unit_diagonal(H: Array) -> Array:

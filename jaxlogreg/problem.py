@@ -11,12 +11,12 @@ from dataclasses import dataclass
 import jax
 import jax.numpy as jnp
 from jax import Array
-from jax.tree_util import register_dataclass
 
 from .lanes import Lanes, alone, compute_if
 from .linear_maps import LinearMap
 from .losses import MarginLoss
 from .penalties import Penalty
+from .pytrees import register_dataclass
 
 __all__ = ["Point", "Problem"]
 

@@ -13,7 +13,8 @@ from typing import Any, Literal
 import jax
 import numpy as np
 from jax import Array
-from jax.tree_util import register_dataclass
+
+from .pytrees import register_dataclass
 
 __all__ = ["Method", "Multipliers", "Params", "Solution", "Status", "Trace"]
 

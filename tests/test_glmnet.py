@@ -77,7 +77,7 @@ def test_paths_are_those_of_glmnet(name, run):
     np.testing.assert_array_equal((w != 0)[1:], (coef != 0)[1:])  # the first is the largest strength, but for rounding
 
 
-@pytest.mark.parametrize(("name", "run"), RUNS)
+@pytest.mark.parametrize(("name", "run"), RUNS + WIDE)
 def test_cross_validation_chooses_as_glmnet_does(name, run):
     """``cv.glmnet`` fits each fold along a grid of its own and interpolates its coefficients; so does this test."""
     X, y, settings, strengths, *_ = reference(name, run)
@@ -89,7 +89,7 @@ def test_cross_validation_chooses_as_glmnet_does(name, run):
         options = {"sample_weight": kept, "standardize": standardize}
         ratio = strengths[-1] / strengths[0]
         own = np.asarray(jlr.lambda_grid(X, y, num=len(strengths), ratio=ratio, l1_ratio=alpha, **options))
-        path = jlr.fit_path(X, y, l1=alpha * own, l2=(1 - alpha) * own, **options)
+        path = jlr.fit_path(X, y, l1=alpha * own, l2=(1 - alpha) * own, tol=1e-10, **options)
         assert np.all(path.converged)
         weights = np.column_stack([path.params.coef, path.params.intercept])
         weights = np.stack([np.interp(-strengths, -own, each) for each in weights.T], axis=1)
@@ -98,7 +98,8 @@ def test_cross_validation_chooses_as_glmnet_does(name, run):
         raw[k] = -2 * np.mean(held * np.log(p) + (1 - held) * np.log(1 - p), axis=0)
     mean = np.average(raw, axis=0, weights=size)
     error = np.sqrt(np.average((raw - mean) ** 2, axis=0, weights=size) / 9)
-    np.testing.assert_allclose(np.stack([mean, error], axis=1), table(f"{name}_{run}_cv")[:, 1:3], atol=1e-6)
+    atol = max(1e-6, 10 * settings["max_kkt_violation"])
+    np.testing.assert_allclose(np.stack([mean, error], axis=1), table(f"{name}_{run}_cv")[:, 1:3], atol=atol)
     best = np.argmin(mean)
     assert strengths[best] == pytest.approx(settings["cv_lambda_min"])
     assert strengths[np.argmax(mean <= mean[best] + error[best])] == pytest.approx(settings["cv_lambda_1se"])

@@ -7,13 +7,13 @@ from typing import ClassVar
 import jax
 import jax.numpy as jnp
 from jax import Array
-from jax.tree_util import register_dataclass
 from jax.typing import ArrayLike
 
 from ..lanes import compute_if, lane_by_lane
 from ..linear_maps import LinearMap, PerClass
 from ..linear_solve import solve_convex
 from ..products import EXACT, sum_over_rows
+from ..pytrees import register_dataclass
 from .elementwise import floating, logistic_curvature, logistic_loss, normalized, sigmoid, with_offset
 from .margin import MarginLoss
 

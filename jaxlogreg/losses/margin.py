@@ -7,10 +7,10 @@ from typing import Any, ClassVar, Self
 import jax
 import jax.numpy as jnp
 from jax import Array
-from jax.tree_util import register_dataclass
 from jax.typing import ArrayLike
 
 from ..linear_maps import Index, LinearMap
+from ..pytrees import register_dataclass
 from .elementwise import floating, normalized, with_offset
 
 __all__ = ["ElementwiseLoss", "FunctionLoss", "MarginLoss", "from_function"]

@@ -14,7 +14,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
-from jax.tree_util import register_dataclass
 from jax.typing import ArrayLike
 
 from ..concrete import is_concrete
@@ -23,6 +22,7 @@ from ..linear_maps import Columns, Dense, LinearMap, WithIntercept
 from ..losses import BinaryCrossEntropy
 from ..penalties import L2, ElasticNet, GroupLasso
 from ..problem import Problem
+from ..pytrees import register_dataclass
 from ..solution import Params, Solution
 from ..solvers import LBFGS, Newton, ProximalGradient, ProximalNewton, Solver
 from ..solvers.driver import settings

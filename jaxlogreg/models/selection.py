@@ -14,7 +14,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array, lax
-from jax.tree_util import register_dataclass
 from jax.typing import ArrayLike
 
 from ..concrete import is_concrete
@@ -24,6 +23,7 @@ from ..lanes import Lanes
 from ..losses import logistic_loss
 from ..problem import Problem
 from ..products import EXACT, sum_over_rows
+from ..pytrees import register_dataclass
 from ..solution import Params, Solution
 from ..solvers import Solver
 from ..solvers.loop import Limits, as_task, run_task, same

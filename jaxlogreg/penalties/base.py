@@ -5,7 +5,8 @@ from typing import ClassVar
 
 import jax.numpy as jnp
 from jax import Array
-from jax.tree_util import register_dataclass
+
+from ..pytrees import register_dataclass
 
 __all__ = ["NoPenalty", "Penalty"]
 

@@ -5,8 +5,8 @@ from typing import ClassVar
 
 import jax.numpy as jnp
 from jax import Array
-from jax.tree_util import register_dataclass
 
+from ..pytrees import register_dataclass
 from .base import Penalty
 
 __all__ = ["L2"]

@@ -23,15 +23,15 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array, lax
-from jax.tree_util import register_dataclass
 
 from ..concrete import is_concrete
 from ..coordinates import Coordinates
 from ..lanes import Lanes
 from ..penalties import Penalty
 from ..problem import Problem
+from ..pytrees import register_dataclass
 from ..solution import Method, Multipliers, Solution, Status
-from .base import Solver
+from .base import Solver, is_solver
 from .loop import Limits, Run, Task, begin, prepare, report, run_to_end
 from .quasi_newton import LBFGS
 
@@ -65,13 +65,15 @@ class AugmentedLagrangian(Solver):
     default_max_steps: ClassVar[int] = 10_000  # of the inner solver, in all rounds
 
     def init(self, problem: Problem, w: Array, lanes: Lanes) -> Any:
-        raise ValueError("AugmentedLagrangian is for minimize(..., equality=, inequality=); take its inner solver here")
+        raise ValueError(
+            "AugmentedLagrangian is for constraints: give minimize equality= or inequality=, or take its inner solver"
+        )
 
 
 def check_inner(solver: AugmentedLagrangian) -> None:
     """Raises a ``ValueError`` for an inner solver that is none, or not for smooth functions, and for ``ρ <= 0``."""
     inner = solver.inner
-    if isinstance(inner, type) or not hasattr(inner, "advance") or inner.proximal:
+    if not is_solver(inner) or inner.proximal:
         raise ValueError(f"inner must be a solver for smooth functions, such as LBFGS(), got {inner!r}")
     if is_concrete(solver.strength) and not np.all(np.asarray(solver.strength) > 0):
         raise ValueError(f"strength must be above 0, got {solver.strength}")
@@ -190,7 +192,7 @@ def minimize_constrained(
         slow = violation > FALL * state.violation
         run = replace(
             run,
-            initial_value=jnp.where(state.count == 0, plain.problem.value(before.point.w), before.initial_value),
+            initial_value=before.initial_value,
             num_steps=before.num_steps + run.num_steps,
             num_passes=before.num_passes + run.num_passes,
         )
@@ -219,7 +221,7 @@ def minimize_constrained(
     strength = jnp.asarray(solver.strength, v.dtype)
     start = with_terms(jnp.zeros_like(h), jnp.zeros_like(g), strength)
     state = _Round(
-        replace(begin(start, init), num_passes=jnp.int32(0)),
+        replace(begin(start, init), initial_value=plain.problem.value(v), num_passes=jnp.int32(0)),
         jnp.zeros_like(h),
         jnp.zeros_like(g),
         strength,
@@ -230,11 +232,7 @@ def minimize_constrained(
     )
     state = lax.while_loop(lambda state: state.status == int(Status.RUNNING), once, state)
     # ∇F + λᵀ∇h + μᵀ∇g at the last multipliers is the gradient of the last round's function.
-    run = replace(
-        state.run,
-        value=plain.problem.value_at(state.run.point.w, state.run.point.z),
-        status=state.status,
-    )
+    run = replace(state.run, value=plain.problem.value_at(state.run.point.w, state.run.point.z))
     found = report(plain, run, restore)
     return replace(
         found,

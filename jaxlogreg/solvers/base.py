@@ -7,7 +7,7 @@ from jax import Array
 from ..lanes import Lanes
 from ..problem import Point, Problem
 
-__all__ = ["Solver"]
+__all__ = ["Solver", "is_solver"]
 
 
 class Solver:
@@ -41,3 +41,8 @@ class Solver:
     def advance(self, problem: Problem, point: Point, state: Any, lanes: Lanes) -> tuple[Point, Any, Array]:
         """The next point and state, and whether no further step is possible."""
         raise NotImplementedError
+
+
+def is_solver(x: Any) -> bool:
+    """Whether it is a solver, and not the class of one."""
+    return not isinstance(x, type) and hasattr(x, "advance")

@@ -17,10 +17,11 @@ from typing import ClassVar
 
 import jax.numpy as jnp
 from jax import Array
-from jax.tree_util import register_dataclass
 
 from ..lanes import Lanes
+from ..linear_solve import times
 from ..problem import Point, Problem
+from ..pytrees import register_dataclass
 from .base import Solver
 from .line_search import search
 from .preconditioner import unit_diagonal, unit_gradient
@@ -46,7 +47,7 @@ class _Broyden(Solver):
         return _State(jnp.zeros((w.shape[0], w.shape[0]), w.dtype), jnp.zeros((), bool))
 
     def advance(self, problem: Problem, point: Point, state: _State, lanes: Lanes) -> tuple[Point, _State, Array]:
-        learned = _times(state.inverse, point.gradient)
+        learned = times(state.inverse, point.gradient)
         direction = -jnp.where(state.learned, learned, unit_gradient(problem, point))
         new, found = search(problem, point, direction, lanes, quasi_newton=self.tolerant)
         s, y, diagonal = new.w - point.w, new.gradient - point.gradient, unit_diagonal(problem, new.w)
@@ -75,7 +76,7 @@ class BFGS(_Broyden):
     """
 
     def _updated(self, H: Array, s: Array, y: Array, curvature: Array) -> Array:
-        turned, s = _times(H, y), s / curvature
+        turned, s = times(H, y), s / curvature
         own = curvature + jnp.vdot(y, turned)
         return H + own * s[:, None] * s[None] - turned[:, None] * s[None] - s[:, None] * turned[None]
 
@@ -94,13 +95,8 @@ class DFP(_Broyden):
     tolerant: ClassVar[bool] = False
 
     def _updated(self, H: Array, s: Array, y: Array, curvature: Array) -> Array:
-        turned = _times(H, y)
+        turned = times(H, y)
         own = jnp.vdot(y, turned)
         positive = own > 0.0  # not, where rounding has spoilt H
         turned = jnp.where(positive, turned, 0.0)
         return H + s[:, None] * (s / curvature)[None] - turned[:, None] * (turned / jnp.where(positive, own, 1.0))[None]
-
-
-def _times(H: Array, x: Array) -> Array:
-    # As a sum, so that lanes need no batched product.
-    return jnp.sum(H * x[None], axis=1)

@@ -23,10 +23,10 @@ from typing import Literal
 
 import jax.numpy as jnp
 from jax import Array
-from jax.tree_util import register_dataclass
 
 from ..lanes import Lanes
 from ..problem import Point, Problem
+from ..pytrees import register_dataclass
 from .base import Solver
 from .line_search import search
 from .preconditioner import unit_diagonal, unit_gradient

@@ -19,7 +19,7 @@ from ..penalties import NoPenalty
 from ..problem import Problem
 from ..solution import Solution
 from .augmented_lagrangian import AugmentedLagrangian, check_inner, minimize_constrained
-from .base import Solver
+from .base import Solver, is_solver
 from .loop import Limits, same
 from .quasi_newton import LBFGS
 from .solve import solve, solve_function
@@ -84,10 +84,6 @@ def minimize(
     constrained = equality is not None or inequality is not None
     solver = solver or (AugmentedLagrangian() if constrained else LBFGS())
     solver, limits = settings(dtype, solver, tol, max_steps)
-    if isinstance(solver, AugmentedLagrangian) and not constrained:
-        raise ValueError(
-            "AugmentedLagrangian is for constraints: give equality= or inequality=, or its inner solver alone"
-        )
     if constrained and not isinstance(solver, AugmentedLagrangian):
         raise ValueError(
             f"equality and inequality need solver=AugmentedLagrangian(), got {type(solver).__name__}; give that to it: "
@@ -132,7 +128,8 @@ def _minimize_function(
     limits: Limits,
 ) -> Solution:
     problem, w, restore = as_problem(fun, has_aux, init, args)
-    if isinstance(solver, AugmentedLagrangian):
+    if equality is not None or inequality is not None:
+        assert isinstance(solver, AugmentedLagrangian)
         solution = minimize_constrained(solver, problem, w, limits, restore, (equality, inequality), args)
     else:
         solution = solve_function(solver, problem, w, limits)
@@ -195,7 +192,7 @@ def settings(
     dtype: Any, solver: Solver, tol: ArrayLike | None, max_steps: ArrayLike | None, batch_size: int | None = None
 ) -> tuple[Solver, Limits]:
     """Settings as arrays: numbers given as int, float or array then share one compilation."""
-    if isinstance(solver, type) or not hasattr(solver, "advance"):
+    if not is_solver(solver):
         raise ValueError(f"solver must be a solver such as Newton() or LBFGS(), got {solver!r}")
     if isinstance(solver, AugmentedLagrangian):
         check_inner(solver)

@@ -17,11 +17,12 @@ from typing import Any, ClassVar
 
 import jax.numpy as jnp
 from jax import Array
-from jax.tree_util import register_dataclass, register_pytree_node_class
+from jax.tree_util import register_pytree_node_class
 
 from ..lanes import Lanes
 from ..linear_maps import PerClass
 from ..problem import Point, Problem
+from ..pytrees import register_dataclass
 from .base import Solver
 
 __all__ = ["GradientDescent"]

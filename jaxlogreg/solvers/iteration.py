@@ -9,7 +9,6 @@ from jax.typing import ArrayLike
 
 from ..problem import Problem
 from ..solution import Solution, Status
-from .augmented_lagrangian import AugmentedLagrangian
 from .base import Solver
 from .driver import FOR_FUNCTIONS, as_args, as_problem, floating, settings
 from .loop import Limits, Run, Task, advance, begin, evaluate, prepare, report, same, verify
@@ -55,8 +54,6 @@ def iterate(
     """
     (init, dtype), args = floating(init), as_args(args)
     solver, limits = settings(dtype, solver or LBFGS(), tol, max_steps)
-    if isinstance(solver, AugmentedLagrangian):
-        raise ValueError("iterate takes no constraints; use minimize, or iterate over its inner solver")
     if isinstance(problem_or_fun, Problem):
         if args or has_aux:
             raise ValueError(FOR_FUNCTIONS)

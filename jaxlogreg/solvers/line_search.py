@@ -13,11 +13,11 @@ from dataclasses import dataclass
 
 import jax.numpy as jnp
 from jax import Array, lax
-from jax.tree_util import register_dataclass
 
 from ..lanes import Lanes
 from ..linear_maps import Identity
 from ..problem import Point, Problem
+from ..pytrees import register_dataclass
 
 __all__ = ["search"]
 

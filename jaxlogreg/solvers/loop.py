@@ -13,11 +13,11 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 from jax import Array, lax
-from jax.tree_util import register_dataclass
 
 from ..coordinates import Coordinates, choose_coordinates, in_coordinates
 from ..lanes import Lanes, alone, compute_if
 from ..problem import Point, Problem
+from ..pytrees import register_dataclass
 from ..solution import Method, Solution, Status, Trace
 from .base import Solver
 

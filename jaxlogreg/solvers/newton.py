@@ -13,11 +13,11 @@ from typing import ClassVar
 
 import jax.numpy as jnp
 from jax import Array
-from jax.tree_util import register_dataclass
 
 from ..lanes import Lanes
 from ..linear_solve import solve_convex, solve_descent
 from ..problem import Point, Problem
+from ..pytrees import register_dataclass
 from .base import Solver
 from .line_search import search
 from .preconditioner import unit_gradient

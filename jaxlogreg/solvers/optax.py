@@ -12,16 +12,16 @@ Reference: Optax, https://optax.readthedocs.io.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import jax
 import jax.numpy as jnp
 from jax import Array, lax
-from jax.tree_util import register_dataclass
 
 from ..lanes import Lanes
 from ..problem import Point, Problem
+from ..pytrees import register_dataclass
 from .base import Solver
 
 if TYPE_CHECKING:
@@ -111,7 +111,7 @@ class Optax(Solver):
 
         def update(carry: tuple[Array, Any], index: Array) -> tuple[tuple[Array, Any], None]:
             w, inner = carry
-            part = _OfBatch(problem, index)
+            part = _OfBatch.create(problem, index)
             z = part.margins(w)
             return self._updated(part, w, z, part.gradient(w, z), inner), None
 
@@ -133,25 +133,25 @@ class Optax(Solver):
 class _OfBatch:
     """The objective as some rows tell it: their part of the loss, times how many batches there are."""
 
-    problem: Problem
-    index: Array
+    part: Problem
+    scale: float
 
-    @property
-    def _scale(self) -> float:
-        return self.problem.linear_map.shape[0] / self.index.shape[0]
+    @classmethod
+    def create(cls, problem: Problem, index: Array) -> "_OfBatch":
+        part = replace(problem, loss=problem.loss.taking(index), linear_map=problem.linear_map.taking(index))
+        return cls(part, problem.linear_map.shape[0] / index.shape[0])
 
     def margins(self, w: Array) -> Array:
-        return self.problem.linear_map.taking(self.index).mv(w)
+        return self.part.linear_map.mv(w)
 
     def value(self, w: Array) -> Array:
         return self.value_at(w, self.margins(w))
 
     def value_at(self, w: Array, z: Array) -> Array:
-        return self._scale * self.problem.loss.taking(self.index).value(z) + self.problem.penalty.value(w)
+        return self.scale * self.part.loss.value(z) + self.part.penalty.value(w)
 
     def gradient(self, w: Array, z: Array) -> Array:
-        residual = self._scale * self.problem.loss.taking(self.index).residual(z)
-        return self.problem.linear_map.taking(self.index).rmv(residual) + self.problem.penalty.gradient(w)
+        return self.part.linear_map.rmv(self.scale * self.part.loss.residual(z)) + self.part.penalty.gradient(w)
 
 
 def _is_key(key: Any) -> bool:

@@ -28,13 +28,13 @@ from typing import Any, ClassVar, TypeVar
 import jax
 import jax.numpy as jnp
 from jax import Array, lax
-from jax.tree_util import register_dataclass
 
 from ..lanes import Lanes, compute_if
 from ..linear_maps import LinearMap, PerClass, as_row, one_block
 from ..linear_solve import ELIMINATION_MAX, gram_rounding, inverse
 from ..problem import Point, Problem
 from ..products import EXACT
+from ..pytrees import register_dataclass
 
 __all__ = ["Inverse", "Ladder", "Preconditioner", "Rows", "renewed", "unit_diagonal", "unit_gradient"]
 

@@ -17,11 +17,11 @@ from typing import Any, ClassVar
 import jax.numpy as jnp
 import numpy as np
 from jax import Array, lax
-from jax.tree_util import register_dataclass
 
 from ..lanes import Lanes
 from ..problem import Point, Problem
 from ..products import EXACT
+from ..pytrees import register_dataclass
 from .base import Solver
 from .line_search import search
 from .preconditioner import Effort, curvature_at, efforts, renewed

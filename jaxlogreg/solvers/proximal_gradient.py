@@ -15,10 +15,10 @@ from typing import ClassVar
 
 import jax.numpy as jnp
 from jax import Array, lax
-from jax.tree_util import register_dataclass
 
 from ..lanes import Lanes
 from ..problem import Point, Problem
+from ..pytrees import register_dataclass
 from .base import Solver
 
 __all__ = ["ProximalGradient"]

@@ -21,11 +21,12 @@ from typing import Literal
 import jax
 import jax.numpy as jnp
 from jax import Array, lax
-from jax.tree_util import register_dataclass
 
 from ..lanes import Lanes
 from ..linear_maps import PerClass, one_block
+from ..linear_solve import times
 from ..problem import Point, Problem
+from ..pytrees import register_dataclass
 from .base import Solver
 from .line_search import search
 from .preconditioner import Preconditioner, efforts, form_for, renewed, unit_diagonal
@@ -165,7 +166,7 @@ class LBFGS(Solver):
         # R grows by the column (S y, sᵀ y) as it loses its first row and column, and so does its inverse.
         steps, unit = _append(pairs.steps, step), jnp.eye(self.memory, dtype=step.dtype)[-1]
         inverse = jnp.pad(pairs.inverse[1:, 1:], ((0, 1), (0, 1)))
-        column = unit - _times(inverse, _times(steps, change))
+        column = unit - times(inverse, times(steps, change))
         inverse = inverse + column[:, None] * unit[None] / jnp.where(keep, curvature, 1.0)
         remembered = _Pairs(
             steps=steps,
@@ -184,7 +185,7 @@ class LBFGS(Solver):
         ``a = R⁻¹ S g``, ``p = H₀ (g - Yᵀ a)``, and ``H g = p + Sᵀ R⁻ᵀ (D a - Y p)``.
         """
         pairs = state.pairs
-        a = _times(pairs.inverse, _times(pairs.steps, gradient))
+        a = times(pairs.inverse, times(pairs.steps, gradient))
         q = gradient - _sum_of_rows(a, pairs.changes)
         # Without a pair to tell the scale, the first trial step has length one.
         diagonal = unit_diagonal(problem, q)
@@ -192,13 +193,8 @@ class LBFGS(Solver):
         p = jnp.where(pairs.scaling > 0.0, pairs.scaling, first) * q / diagonal
         if state.preconditioner is not None:
             p = jnp.where(state.trusted, state.preconditioner.apply(problem, q), p)
-        b = _sum_of_rows(pairs.curvature * a - _times(pairs.changes, p), pairs.inverse)
+        b = _sum_of_rows(pairs.curvature * a - times(pairs.changes, p), pairs.inverse)
         return p + _sum_of_rows(b, pairs.steps)
-
-
-def _times(matrix: Array, x: Array) -> Array:
-    # As a sum, so that lanes need no batched product.
-    return jnp.sum(matrix * x[None], axis=1)
 
 
 def _sum_of_rows(x: Array, matrix: Array) -> Array:
