@@ -45,6 +45,8 @@ FLOAT32_MIN_WORK = 2**21
 # The first Gram takes one row of 8, but 16 rows a column: its eigenvalues are then within a factor of 2 or so.
 MAX_STRIDE = 8
 ROWS_A_COLUMN = 16
+# Lanes that share a Gram of no more columns than so many a lane pay less for all of its rows than for a step.
+COLUMNS_A_SHARER = 4
 # A Gram is sound while its rounding stays below this part of its smallest eigenvalue.
 SOUND = 0.25
 
@@ -107,7 +109,7 @@ def curvature_at(problem: Problem, point: Point, lanes: Lanes, effort: Effort) -
         )
     # Stored before it is pooled: XLA on a CPU would compute it anew as it sums across the lanes, much slower.
     own = lax.optimization_barrier(jnp.where(jnp.isfinite(own), own, 0.0))
-    pooled = lanes.mean(own if own.ndim == 1 else jnp.mean(own, axis=0))
+    pooled = lanes.mean((own if own.ndim == 1 else jnp.mean(own, axis=0)).astype(effort.dtype)).astype(own.dtype)
     rows, taken = jnp.sum(pooled), jnp.sum(row_weights)
     # A lane may have no weight among the rows taken (a fold); then it has the others' curvature.
     mean = jnp.sum(own, axis=-1) / jnp.where(taken > 0.0, taken, 1.0)
@@ -117,15 +119,19 @@ def curvature_at(problem: Problem, point: Point, lanes: Lanes, effort: Effort) -
     return Curvature(pooled / jnp.where(rows > 0.0, rows, 1.0), total, share)
 
 
-def efforts(problem: Problem, dtype: jnp.dtype) -> tuple[Effort | None, Effort, Effort | None]:
+def efforts(problem: Problem, dtype: jnp.dtype, lanes: Lanes) -> tuple[Effort | None, Effort, Effort | None]:
     """How the first Gram of a fit is computed, how the next are, and how where that was not sound."""
     m, n = one_block(problem.linear_map).shape
-    exact = Effort(1, jnp.dtype(dtype))
-    if m * n * n < FLOAT32_MIN_WORK:
-        return None, exact, None
-    stride = min(MAX_STRIDE, m // (ROWS_A_COLUMN * n))
-    single = jnp.dtype(jnp.float32)
-    return Effort(stride, single) if stride > 1 else None, Effort(1, single), None if dtype == single else exact
+    usual, stride = gram_dtype(problem, dtype), min(MAX_STRIDE, m // (ROWS_A_COLUMN * n))
+    cheap = m * n * n < FLOAT32_MIN_WORK or (lanes.share and n <= COLUMNS_A_SHARER * lanes.size)
+    first = Effort(stride, usual) if stride > 1 and not cheap else None
+    return first, Effort(1, usual), None if dtype == usual else Effort(1, jnp.dtype(dtype))
+
+
+def gram_dtype(problem: Problem, dtype: jnp.dtype) -> jnp.dtype:
+    """In which dtype a Gram is usually computed."""
+    m, n = one_block(problem.linear_map).shape
+    return jnp.dtype(jnp.float32 if m * n * n >= FLOAT32_MIN_WORK else dtype)
 
 
 def renewed(
@@ -143,7 +149,7 @@ def renewed(
     ``count`` of them were made before. The first takes the least effort, and once one was not ``sound`` the next take
     the most.
     """
-    first, usual, exact = efforts(problem, point.w.dtype)
+    first, usual, exact = efforts(problem, point.w.dtype, lanes)
 
     def once(current: Renewable, now: Array, effort: Effort) -> Renewable:
         return compute_if(now, lambda here: at(problem, here, lanes, effort), point, current)
@@ -225,7 +231,7 @@ class Ladder(Preconditioner):
 
     @classmethod
     def empty(cls, problem: Problem, w: Array) -> "Ladder":
-        n, dtype = one_block(problem.linear_map).shape[1], efforts(problem, w.dtype)[1].dtype
+        n, dtype = one_block(problem.linear_map).shape[1], gram_dtype(problem, w.dtype)
         zero, no = jnp.zeros((), w.dtype), jnp.zeros((), bool)
         matrices, ratios = jnp.zeros((cls.RUNGS, n, n), dtype), jnp.zeros((cls.RUNGS,), dtype)
         return cls(matrices, ratios, _no_share(problem, w), zero, zero, no)
@@ -250,7 +256,7 @@ class Ladder(Preconditioner):
         matrices = jax.vmap(inverse)(H)
         diagonals = jnp.sum(matrices * eye[None], axis=1) * jnp.sum(H * eye[None], axis=1)
         sound = jnp.all(jax.vmap(lambda diagonal: _is_sound(diagonal, dtype))(diagonals))
-        stored = efforts(problem, point.w.dtype)[1].dtype
+        stored = gram_dtype(problem, point.w.dtype)
         return cls(matrices.astype(stored), ratios.astype(stored), curvature.share, ratio, curvature.total, sound)
 
     def apply(self, problem: Problem, g: Array) -> Array:

@@ -146,7 +146,7 @@ class ProximalNewton(Solver):
     def _step(
         self, problem: Problem, point: Point, state: _NewtonState, lanes: Lanes
     ) -> tuple[Point, _NewtonState, Array]:
-        wanted, (first, _, exact) = lanes.any(state.slow), efforts(problem, point.w.dtype)
+        wanted, (first, _, exact) = lanes.any(state.slow), efforts(problem, point.w.dtype, lanes)
         metric, _ = renewed(state.metric, wanted, state.count, state.needs_exact, problem, point, lanes, _metric_at)
         target = _model_minimum(problem, point, metric, lanes)
         new, found = search(problem, point, target - point.w, lanes, longest=1.0)

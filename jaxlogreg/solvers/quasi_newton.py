@@ -35,6 +35,8 @@ __all__ = ["LBFGS"]
 
 # Columns whose Gram costs as much as one step, and how many more with every lane (measured).
 COLUMNS_A_STEP, COLUMNS_A_LANE = 40, 4
+# Of more pairs than weights most say nothing new. XLA on a CPU runs a loop as one kernel if all it holds is tiny.
+SPARE_PAIRS = 2
 
 
 @register_dataclass
@@ -86,7 +88,7 @@ class LBFGS(Solver):
     """Limited-memory BFGS. For any number of weights, and for any smooth function.
 
     Args:
-        memory: how many pairs are kept.
+        memory: how many pairs are kept; no more than two beyond the number of weights.
         preconditioner: ``"diagonal"``, or ``"hessian"``: the weighted Gram, computed where steps gain too
             little. For losses over rows, and up to some thousands of rows or columns.
 
@@ -133,7 +135,7 @@ class LBFGS(Solver):
             return state
         form = form_for(problem, lanes)
         patience = one_block(problem.linear_map).shape[1] // (COLUMNS_A_STEP + COLUMNS_A_LANE * lanes.size)
-        first = efforts(problem, point.w.dtype)[0]
+        first = efforts(problem, point.w.dtype, lanes)[0]
         # The first is worth the most, and costs little if it takes a part of the rows. One for all lanes or classes
         # may suit some of them badly: it is renewed more and more rarely, and corrected by the pairs.
         pooled = lanes.share or isinstance(problem.linear_map, PerClass)
@@ -155,7 +157,7 @@ class LBFGS(Solver):
         )
 
     def _no_pairs(self, w: Array) -> _Pairs:
-        k, zero = self.memory, jnp.zeros((), w.dtype)
+        k, zero = min(self.memory, w.shape[0] + SPARE_PAIRS), jnp.zeros((), w.dtype)
         rows, square = jnp.zeros((k, w.shape[0]), w.dtype), jnp.zeros((k, k), w.dtype)
         return _Pairs(rows, rows, square[0], square, zero, jnp.int32(0))
 
@@ -164,7 +166,8 @@ class LBFGS(Solver):
         eps = float(jnp.finfo(step.dtype).eps)
         keep = curvature > eps * jnp.sqrt(jnp.vdot(step, step * diagonal) * squared)
         # R grows by the column (S y, sᵀ y) as it loses its first row and column, and so does its inverse.
-        steps, unit = _append(pairs.steps, step), jnp.eye(self.memory, dtype=step.dtype)[-1]
+        memory = pairs.curvature.shape[0]
+        steps, unit = _append(pairs.steps, step), jnp.eye(memory, dtype=step.dtype)[-1]
         inverse = jnp.pad(pairs.inverse[1:, 1:], ((0, 1), (0, 1)))
         column = unit - times(inverse, times(steps, change))
         inverse = inverse + column[:, None] * unit[None] / jnp.where(keep, curvature, 1.0)
@@ -174,7 +177,7 @@ class LBFGS(Solver):
             curvature=_append(pairs.curvature, curvature),
             inverse=inverse,
             scaling=curvature / jnp.where(keep, squared, 1.0),
-            count=jnp.minimum(pairs.count + 1, self.memory),
+            count=jnp.minimum(pairs.count + 1, memory),
         )
         return _where(keep, remembered, pairs)
 
