@@ -96,6 +96,28 @@ def test_the_hessian_needs_a_loss_over_rows(dtype):
         jlr.minimize(lambda x: jnp.sum(x * x), jnp.ones(2, dtype), solver=jlr.LBFGS(preconditioner="hessian"))
 
 
+@pytest.mark.parametrize(
+    ("solver", "message"),
+    [
+        (jlr.LBFGS(memory=0), "memory must be an integer of at least 1"),
+        (jlr.LBFGS(memory=2.5), "memory must be an integer of at least 1"),
+        (jlr.LBFGS(preconditioner="gram"), "preconditioner must be 'diagonal' or 'hessian', got 'gram'"),
+        (jlr.ProximalNewton(working_set=0), "working_set must be an integer of at least 1"),
+    ],
+    ids=repr,
+)
+def test_settings_that_cannot_be_are_refused(made, solver, message):
+    X, y, _ = made
+    with pytest.raises(ValueError, match=message):
+        jlr.fit(X, y, solver=solver)
+
+
+def test_no_more_pairs_are_kept_than_two_beyond_the_weights(dtype):
+    for n, kept in ((1, 3), (5, 7), (30, 10)):
+        state = jlr.LBFGS().init(unpenalised(n), jnp.zeros(n, dtype), alone())
+        assert state.pairs.steps.shape == (kept, n)
+
+
 def test_memory_is_a_choice(tumour):
     few, many = (jlr.fit(*tumour, l2=1e-3, solver=jlr.LBFGS(memory=k)) for k in (2, 20))
     assert few.converged

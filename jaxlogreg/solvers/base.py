@@ -7,14 +7,15 @@ from jax import Array
 from ..lanes import Lanes
 from ..problem import Point, Problem
 
-__all__ = ["Solver", "is_solver"]
+__all__ = ["Solver", "check_size", "is_solver"]
 
 
 class Solver:
-    """A frozen dataclass, registered as a pytree whose leaves are traced numbers, with ``init`` and ``advance``.
+    """A frozen dataclass with ``init`` and ``advance``, whose leaves as a pytree are traced numbers.
 
-    Everything else has a default. A step starts from a :class:`Point` (weights, margins, gradient) and ends at another;
-    what it wants to remember goes through its state.
+    Register it by :func:`jaxlogreg.pytrees.register_dataclass`, not JAX's own. Everything else has a default. A step
+    starts from a :class:`Point` (weights, margins, gradient) and ends at another; what it wants to remember goes
+    through its state.
     """
 
     default_max_steps: ClassVar[int] = 1000
@@ -46,3 +47,9 @@ class Solver:
 def is_solver(x: Any) -> bool:
     """Whether it is a solver, and not the class of one."""
     return not isinstance(x, type) and hasattr(x, "advance")
+
+
+def check_size(name: str, value: Any) -> None:
+    """Raises a ``ValueError`` for a setting that is no integer of at least 1."""
+    if not isinstance(value, int) or value < 1:
+        raise ValueError(f"{name} must be an integer of at least 1 (it is a shape), got {value!r}")

@@ -22,7 +22,7 @@ from ..lanes import Lanes
 from ..problem import Point, Problem
 from ..products import EXACT
 from ..pytrees import register_dataclass
-from .base import Solver
+from .base import Solver, check_size
 from .line_search import search
 from .preconditioner import Effort, curvature_at, efforts, renewed
 
@@ -70,6 +70,9 @@ class ProximalNewton(Solver):
             problem in the so many columns that matter most: those in use, and those that would lower the objective
             most. For many more columns than rows.
 
+    Raises:
+        ValueError: for a ``working_set`` that is no integer of at least 1.
+
     >>> import jax.numpy as jnp, jaxlogreg as jlr
     >>> X, y = jnp.array([[-2.0, 1.0], [-1.0, 0.0], [0.0, 1.0], [1.0, 0.0], [2.0, 1.0]]), jnp.array([0, 1, 0, 1, 1])
     >>> jlr.fit(X, y, l1=0.2, solver=jlr.ProximalNewton()).params.coef.round(2)
@@ -89,6 +92,8 @@ class ProximalNewton(Solver):
         return 2 if state is not None else 1
 
     def init(self, problem: Problem, w: Array, lanes: Lanes) -> _NewtonState | None:
+        if self.working_set is not None:
+            check_size("working_set", self.working_set)
         if self._leaves_out(problem):
             return None
         zero = jnp.zeros((), w.dtype)

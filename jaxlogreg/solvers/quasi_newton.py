@@ -27,7 +27,7 @@ from ..linear_maps import PerClass, one_block
 from ..linear_solve import times
 from ..problem import Point, Problem
 from ..pytrees import register_dataclass
-from .base import Solver
+from .base import Solver, check_size
 from .line_search import search
 from .preconditioner import Preconditioner, efforts, form_for, renewed, unit_diagonal
 
@@ -37,6 +37,7 @@ __all__ = ["LBFGS"]
 COLUMNS_A_STEP, COLUMNS_A_LANE = 40, 4
 # Of more pairs than weights most say nothing new. XLA on a CPU runs a loop as one kernel if all it holds is tiny.
 SPARE_PAIRS = 2
+PRECONDITIONERS = ("diagonal", "hessian")
 
 
 @register_dataclass
@@ -92,6 +93,9 @@ class LBFGS(Solver):
         preconditioner: ``"diagonal"``, or ``"hessian"``: the weighted Gram, computed where steps gain too
             little. For losses over rows, and up to some thousands of rows or columns.
 
+    Raises:
+        ValueError: for ``memory`` below 1, and for any other preconditioner.
+
     >>> import jax.numpy as jnp, jaxlogreg as jlr
     >>> rosenbrock = lambda x: (1.0 - x[0]) ** 2 + 100.0 * (x[1] - x[0] ** 2) ** 2
     >>> jlr.minimize(rosenbrock, jnp.array([-1.2, 1.0]), solver=jlr.LBFGS()).params.round(3)
@@ -108,6 +112,10 @@ class LBFGS(Solver):
         return 2 + state.preconditioner.reads * state.trusted.astype(jnp.int32) + computed.astype(jnp.int32)
 
     def init(self, problem: Problem, w: Array, lanes: Lanes) -> _State:
+        check_size("memory", self.memory)
+        if self.preconditioner not in PRECONDITIONERS:
+            names = " or ".join(map(repr, PRECONDITIONERS))
+            raise ValueError(f"preconditioner must be {names}, got {self.preconditioner!r}")
         preconditioner = None
         if self.preconditioner == "hessian":
             preconditioner = form_for(problem, lanes).empty(problem, w)
