@@ -46,7 +46,9 @@ def problem_of(made, l2=0.1):
     ids=["rosenbrock 2", "rosenbrock 4", "beale"],
 )
 def test_standard_functions_are_minimised_from_their_published_starts(function, start, minimiser, solver, dtype):
-    solution = jlr.minimize(function, jnp.asarray(start, dtype), solver=solver).raise_if_failed()
+    # In float32 one rounding of a weight moves Rosenbrock's gradient by 5e-5: below that, it is luck.
+    tol = None if X64 else 1e-4
+    solution = jlr.minimize(function, jnp.asarray(start, dtype), solver=solver, tol=tol).raise_if_failed()
     np.testing.assert_allclose(solution.params, minimiser, rtol=1e-8 if X64 else 2e-2)
 
 
