@@ -123,15 +123,19 @@ def efforts(problem: Problem, dtype: jnp.dtype, lanes: Lanes) -> tuple[Effort | 
     """How the first Gram of a fit is computed, how the next are, and how where that was not sound."""
     m, n = one_block(problem.linear_map).shape
     usual, stride = gram_dtype(problem, dtype), min(MAX_STRIDE, m // (ROWS_A_COLUMN * n))
-    cheap = m * n * n < FLOAT32_MIN_WORK or (lanes.share and n <= COLUMNS_A_SHARER * lanes.size)
+    cheap = not _is_large(problem) or (lanes.share and n <= COLUMNS_A_SHARER * lanes.size)
     first = Effort(stride, usual) if stride > 1 and not cheap else None
     return first, Effort(1, usual), None if dtype == usual else Effort(1, jnp.dtype(dtype))
 
 
 def gram_dtype(problem: Problem, dtype: jnp.dtype) -> jnp.dtype:
     """In which dtype a Gram is usually computed."""
+    return jnp.dtype(jnp.float32 if _is_large(problem) else dtype)
+
+
+def _is_large(problem: Problem) -> bool:
     m, n = one_block(problem.linear_map).shape
-    return jnp.dtype(jnp.float32 if m * n * n >= FLOAT32_MIN_WORK else dtype)
+    return m * n * n >= FLOAT32_MIN_WORK
 
 
 def renewed(
