@@ -93,11 +93,13 @@ class Params:
         intercept: ``()`` or ``(K,)``; zero where the fit had none.
         kind: how margins become probabilities: ``"binary"`` (the sigmoid), ``"one_vs_all"`` (a
             sigmoid a class, normalised) or ``"softmax"``.
+        has_intercept: whether the intercept was fitted.
     """
 
     coef: Array
     intercept: Array
     kind: Literal["binary", "one_vs_all", "softmax"] = field(default="binary", metadata={"static": True})
+    has_intercept: bool = field(default=True, metadata={"static": True})
 
 
 @register_dataclass
@@ -153,6 +155,9 @@ class Solution:
         trace: the steps' history if ``minimize`` was asked for it.
         multipliers: those of constraints.
         aux: what a function with ``has_aux`` returned beside its value at ``params``.
+        penalty: the penalty's part of ``value``, from the models.
+        num_rows: the rows' total weight ``Σ sᵢ``, from the models: ``-num_rows (value - penalty)`` is the
+            log-likelihood.
 
     ``value`` and ``params`` have derivatives with respect to everything in the problem, the rest has the
     derivative zero. Where the status is SEPARABLE there is no minimiser, and the derivative of
@@ -171,6 +176,8 @@ class Solution:
     trace: Trace | None = None
     multipliers: Multipliers | None = None
     aux: Any = None
+    penalty: Array | None = None
+    num_rows: Array | None = None
 
     @property
     def converged(self) -> Array:

@@ -249,7 +249,7 @@ def _working_set(m: int, n: int) -> int | None:
 def fit_core(data: FitData, solver: Solver, limits: Limits) -> Solution:
     """The fit itself, traceable: to be jitted, and vmapped over any field of ``data``."""
     problem, init = as_problem(data)
-    return as_solution(data, solve(solver, problem, init, limits))
+    return as_solution(data, problem, solve(solver, problem, init, limits))
 
 
 def as_problem(data: FitData) -> tuple[Problem, Array]:
@@ -262,14 +262,22 @@ def as_problem(data: FitData) -> tuple[Problem, Array]:
     return Problem(loss, linear_map, penalty), init
 
 
-def as_solution(data: FitData, solution: Solution) -> Solution:
+def as_solution(data: FitData, problem: Problem, solution: Solution) -> Solution:
     """A solution of that problem with its weights as :class:`Params`."""
     num_passes = solution.num_passes + int(data.standardize)
+    solution = accounted(data, solution, problem.penalty.value(solution.params))
     params = params_of(solution.params, data.intercept)
     if data.lower is not None or data.upper is not None:
         # Another scale's rounding may have put a coefficient beyond its bound.
         params = replace(params, coef=jnp.clip(params.coef, data.lower, data.upper))
     return replace(solution, params=params, num_passes=num_passes)
+
+
+def accounted(data: FitData, solution: Solution, penalty: Array) -> Solution:
+    """A solution that knows which part of its value is the penalty's, and how many rows there were."""
+    weight = data.sample_weight
+    num_rows = jnp.asarray(data.y.shape[-1], data.l2.dtype) if weight is None else jnp.sum(weight)
+    return replace(solution, penalty=penalty, num_rows=num_rows)
 
 
 def design(data: FitData) -> tuple[LinearMap, L2 | ElasticNet | GroupLasso]:
@@ -314,7 +322,7 @@ def params_of(weights: Array, intercept: bool, kind: Any = "binary") -> Params:
     """The inverse of :func:`flat_weights`."""
     if intercept:
         return Params(weights[..., :-1], weights[..., -1], kind)
-    return Params(weights, jnp.zeros(weights.shape[:-1], weights.dtype), kind)
+    return Params(weights, jnp.zeros(weights.shape[:-1], weights.dtype), kind, has_intercept=False)
 
 
 _fit = jax.jit(fit_core)

@@ -25,6 +25,7 @@ __all__ = [
     "as_bound",
     "as_class_labels",
     "as_design",
+    "as_extra_columns",
     "as_groups",
     "as_initial_weights",
     "as_nonnegative",
@@ -65,6 +66,16 @@ def _as_columns(value: Columns) -> Columns:
     for name, array in (("Columns.shared", shared), ("Columns.own", own)):
         _check_finite(name, array, "; drop or impute these rows")
     return Columns(shared.astype(dtype), own.astype(dtype))
+
+
+def as_extra_columns(value: ArrayLike, X: Design) -> Array:
+    """Columns beside those of ``X``, ``(m,)`` or ``(m, q)``, as lanes ``(q, m)``."""
+    matrix = as_design(X)
+    extra = _as_array("extra", value, dtype_of(matrix))
+    if extra.ndim not in (1, 2) or extra.shape[0] != matrix.shape[0] or 0 in extra.shape:
+        raise ValueError(f"extra must have one row for each of the {matrix.shape[0]} rows of X, got shape {extra.shape}")
+    _check_finite("extra", extra, "; drop or impute these rows")
+    return extra[None] if extra.ndim == 1 else extra.T
 
 
 def dtype_of(X: Array | Columns) -> Any:

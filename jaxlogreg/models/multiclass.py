@@ -20,6 +20,7 @@ from ..solvers.solve import solve
 from .binary import (
     FitData,
     FitOptions,
+    accounted,
     as_data,
     design,
     fit_core,
@@ -140,4 +141,5 @@ def _fit_softmax(num_classes: int, data: FitData, solver: Solver, limits: Limits
     shift = jnp.mean(weights, axis=0)
     value = solution.value - 0.5 * num_classes * data.l2 * jnp.sum(factor * shift * shift)
     params = params_of(weights - shift[None], data.intercept, "softmax")
+    solution = accounted(data, solution, penalty.value((weights - shift[None]).reshape(-1)))
     return replace(solution, params=params, value=value, num_passes=solution.num_passes + int(data.standardize))

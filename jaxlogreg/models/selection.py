@@ -262,7 +262,7 @@ def _fit_folds(data: FitData, kept: Array, start: Params, solver: Solver, limits
         fixed = lax.stop_gradient((solver, problem, limits))
         lanes = Lanes(jnp.ones((), bool), (PENALTIES, FOLDS), together * folds, share=True)
         solution = run_task(as_task(*fixed[:2], coordinates, lanes), init, fixed[2], same)
-        return as_solution(data, with_derivatives(problem, solution))
+        return as_solution(replace(data, sample_weight=weight), problem, with_derivatives(problem, solution))
 
     def block(index: Array) -> Solution:
         each_fold = jax.vmap(fit_one, (of_fold, 0, None, None), axis_name=FOLDS)
