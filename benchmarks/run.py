@@ -27,6 +27,7 @@ SCRIPTS: dict[str, list[str]] = {
     "l1_path": ["--rounds", "1"],
     "one_vs_all": [],
     "many_small": [],
+    "inference": [],
     "optimisers": [],
     "memory": [],
     "cold_start": [],

@@ -46,6 +46,7 @@ class Method(enum.IntEnum):
     ProximalNewton = 9
     Optax = 10
     AugmentedLagrangian = 11
+    Firth = 12
 
     @classmethod
     def of(cls, solver: object) -> "Method":

@@ -73,7 +73,9 @@ def as_extra_columns(value: ArrayLike, X: Design) -> Array:
     matrix = as_design(X)
     extra = _as_array("extra", value, dtype_of(matrix))
     if extra.ndim not in (1, 2) or extra.shape[0] != matrix.shape[0] or 0 in extra.shape:
-        raise ValueError(f"extra must have one row for each of the {matrix.shape[0]} rows of X, got shape {extra.shape}")
+        raise ValueError(
+            f"extra must have one row for each of the {matrix.shape[0]} rows of X, got shape {extra.shape}"
+        )
     _check_finite("extra", extra, "; drop or impute these rows")
     return extra[None] if extra.ndim == 1 else extra.T
 
