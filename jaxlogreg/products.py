@@ -15,6 +15,8 @@ import jax.numpy as jnp
 from jax import Array, lax
 from jax.custom_batching import custom_vmap
 
+from .lanes import compute_if
+
 __all__ = ["EXACT", "gram", "moments", "product", "transposed_product"]
 
 # Full precision where a GPU would otherwise round float32 factors to fewer bits.
@@ -26,6 +28,8 @@ LANES_BLOCK_ROWS = 256  # the same where each lane scales the rows for itself
 TABLE_MAX_COLUMNS = 16  # up to here, products of columns are few enough to be tabulated
 COLUMN_SUM_MIN_SIZE = 2**19  # float64: from so many numbers on, a sum down the columns beats the product
 SPLIT_MIN_BYTES = 2**24  # from here on, a product a block of rows beats both
+MOMENTS_BLOCKS_MIN_SIZE = 2**20  # from so many numbers on, moments in one pass by blocks: up to 5 times faster
+FAR_CENTRE = 1e4  # squared, in variances: from here on four digits are lost
 
 
 class Rows(Protocol):
@@ -167,8 +171,15 @@ def _centre(matrix: Rows) -> Array:
 
 
 def _moments(matrix: Rows, s: Array) -> tuple[Array, Array]:
-    """In two passes: the mean, then the squares about it."""
-    X, centre = matrix.rows(0, matrix.shape[0]), _centre(matrix)
+    """Of one set of weights: in two passes, the mean, then the squares about it; in one by blocks if there are many."""
+    centre = _centre(matrix)
+    if matrix.shape[0] * matrix.shape[1] >= MOMENTS_BLOCKS_MIN_SIZE:
+        found = _moments_about(centre, matrix, s)
+        mean, variance = found
+        # Once more about the mean where the point was far from most of the data.
+        far = jnp.any(jnp.square(mean - centre) > FAR_CENTRE * variance)
+        return compute_if(far, lambda mean: _moments_about(mean, matrix, s), mean, found)
+    X = matrix.rows(0, matrix.shape[0])
     shift = jnp.sum(s[:, None] * (X - centre[None, :]), axis=0)
     mean = centre + shift
     rounding = (mean - centre) - shift  # of a mean far from zero; it would count as deviation
@@ -178,8 +189,10 @@ def _moments(matrix: Rows, s: Array) -> tuple[Array, Array]:
 
 
 def _moments_by_blocks(matrix: Rows, s: Array) -> tuple[Array, Array]:
-    centre = _centre(matrix)
+    return _moments_about(_centre(matrix), matrix, s)
 
+
+def _moments_about(centre: Array, matrix: Rows, s: Array) -> tuple[Array, Array]:
     def term(rows: Array, s: Array) -> Array:
         deviation = rows - centre[None, :]
         return jnp.stack([jnp.matmul(s, x, precision=EXACT) for x in (deviation, deviation * deviation)])

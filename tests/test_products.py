@@ -207,7 +207,7 @@ def test_rows_of_weight_zero_in_the_last_block_do_not_spoil_it(dtype):
 
 
 @dtypes
-@pytest.mark.parametrize("m", [100, 30_000])
+@pytest.mark.parametrize("m", [100, 30_000, 600_000])
 @pytest.mark.parametrize("lanes", [False, True], ids=["alone", "lanes"])
 def test_moments_of_columns_far_from_zero_keep_their_digits(m, lanes, dtype):
     rng = np.random.default_rng(3)
@@ -223,6 +223,22 @@ def test_moments_of_columns_far_from_zero_keep_their_digits(m, lanes, dtype):
     eps = float(jnp.finfo(dtype).eps)
     assert_allclose(mean, expected, rtol=50 * eps)
     assert_allclose(variance, share @ (exact(X) - expected) ** 2, rtol=300 * eps)
+
+
+@dtypes
+def test_moments_of_large_data_do_not_depend_on_odd_first_rows(dtype):
+    # The point that sums are taken about comes from the first, the middle and the last row.
+    m = 600_000
+    X = np.random.default_rng(3).normal(size=(m, 2))
+    X[[0, m // 2, m - 1], 0] = 1e5
+    X = jnp.asarray(X, dtype)
+    s = jnp.full((m,), 1 / m, dtype).at[jnp.array([0, m // 2, m - 1])].set(0.0)
+    mean, variance = jax.jit(products.moments)(jlr.Dense(X), s / jnp.sum(s))
+    share = exact(s) / exact(s).sum()
+    expected = share @ exact(X)
+    eps = float(jnp.finfo(dtype).eps)
+    assert_allclose(mean, expected, atol=2e3 * eps)
+    assert_allclose(variance, share @ (exact(X) - expected) ** 2, rtol=2e3 * eps)
 
 
 @pytest.mark.parametrize("n", [5, 40])
