@@ -10,12 +10,10 @@ logistic regression models (2007).
 """
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from jax.typing import ArrayLike
-from scipy.optimize import linprog
-from scipy.sparse import csr_array, eye_array, hstack
 
 from ..concrete import is_concrete
 from ..linear_maps import Columns, Dense
@@ -142,34 +140,39 @@ def _separated_rows(A: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
     Directions are not bounded, so that at the optimum each ``t = min(margin, 1)`` is 0 or 1.
     """
+    from scipy.sparse import csr_array, eye_array, hstack
+
     m, k = A.shape
     # maximise Σ t  subject to  A δ - t >= 0,  0 <= t <= 1
-    found = linprog(
+    found = _solve(
         np.concatenate([np.zeros(k), -np.ones(m)]),
         A_ub=hstack([csr_array(-A), eye_array(m)], format="csr"),
         b_ub=np.zeros(m),
         bounds=[(None, None)] * k + [(0.0, 1.0)] * m,
-        method="highs",
     )
-    if found.x is None:
-        raise RuntimeError(f"the linear program of detect_separation was not solved: {found.message}")
-    return found.x[k:] > 0.5, found.x[:k]
+    return found[k:] > 0.5, found[:k]
 
 
 def _direction(A: np.ndarray, counts: np.ndarray, strict: np.ndarray, relevant: np.ndarray) -> np.ndarray:
     """Of the directions that separate those rows, one whose signs say where the estimates go."""
-    found = linprog(
+    found = _solve(
         -(counts[strict] @ A[strict]),
         A_ub=-A[strict],
         b_ub=np.zeros(int(strict.sum())),
         A_eq=A[~strict] if not strict.all() else None,
         b_eq=np.zeros(int((~strict).sum())) if not strict.all() else None,
         bounds=(-1.0, 1.0),
-        method="highs",
     )
-    if found.x is None:
-        raise RuntimeError(f"the linear program of detect_separation was not solved: {found.message}")
-    box = np.where(np.abs(found.x) > ZERO, found.x, 0.0)
+    box = np.where(np.abs(found) > ZERO, found, 0.0)
     # A vertex may lie on the edge of the directions that separate all these rows; the first program's is inside.
     inside = np.where(np.abs(relevant) > ZERO * np.abs(relevant).max(), relevant, 0.0)
     return np.where(box != 0.0, box, inside)
+
+
+def _solve(cost: np.ndarray, **constraints: Any) -> np.ndarray:
+    from scipy.optimize import linprog  # slow to import, and needed here alone
+
+    found = linprog(cost, method="highs", **constraints)
+    if found.x is None:
+        raise RuntimeError(f"the linear program of detect_separation was not solved: {found.message}")
+    return found.x
