@@ -49,7 +49,7 @@ def main() -> None:
 
 
 def simulate(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray, np.ndarray, dict[int, float]]:
-    """Covariates, genotypes (copies of the rarer allele), cases, and the log odds ratio of each variant with an effect."""
+    """Covariates, genotypes (copies of the rarer allele), cases, and the log odds ratios of variants with an effect."""
     frequency = 10.0 ** rng.uniform(-3.3, np.log10(0.5), VARIANTS)
     effects = {1500: 0.55, 4200: -0.6, 7777: 0.5, 11111: 0.55, 15000: -0.5, 18500: 0.6}
     frequency[list(effects)] = 0.3

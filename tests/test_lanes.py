@@ -280,6 +280,13 @@ def test_the_initial_value_is_that_of_the_start():
     assert np.all(path.initial_value >= path.value)
 
 
+def test_a_path_from_a_given_start_goes_on_from_its_own_solutions():
+    l1s, start = array([0.05, 0.02, 0.01]), jlr.Params(jnp.ones(N, DTYPE), jnp.ones((), DTYPE))
+    path = jlr.fit_path(X, Y, l1=l1s, init=start, batch_size=1, tol=TOL)
+    before = fit(l2=0.0, l1=l1s[2], init=lane(path, 1).params, max_steps=0).value
+    assert_allclose(path.initial_value[2], before, rtol=1e-6)
+
+
 BAD = {
     "sample_weight": WEIGHTS.at[1, 0].set(jnp.nan).at[2, 0].set(jnp.inf).at[3].set(0.0),
     "offset": OFFSETS.at[1, 0].set(jnp.nan).at[2, 0].set(jnp.inf),

@@ -42,6 +42,24 @@ def test_each_fold_equals_the_fit_without_its_rows(cv):
         np.testing.assert_allclose(cv.score[k, j], loss, rtol=1e-7 if X64 else 1e-4)
 
 
+@pytest.mark.parametrize("batch_size", [None, 6])
+def test_folds_of_wide_data_are_the_paths_without_their_rows(batch_size):
+    wide = RNG.normal(size=(40, 200)).astype(DTYPE)
+    y = (wide[:, 0] + RNG.normal(size=40) > 0).astype(DTYPE)
+    l1s = np.array([0.05, 0.2, 0.1], DTYPE)  # in no order
+    options = {"l1": l1s, "solver": jlr.ProximalNewton(working_set=64)}
+    found = jlr.cross_validate(wide, y, folds=FOLDS, batch_size=batch_size, **options)
+    assert np.all(found.fold_solution.converged)
+    for k in range(FOLDS):
+        kept = np.asarray(found.fold_id) != k
+        path = jlr.fit_path(wide, y, sample_weight=kept.astype(DTYPE), **options)
+        for ours, theirs in zip(jax.tree.leaves(found.fold_solution.params), jax.tree.leaves(path.params), strict=True):
+            np.testing.assert_allclose(ours[k], theirs, rtol=0, atol=1e-8 if X64 else 1e-4)
+        z = wide[~kept] @ np.asarray(path.params.coef).T + np.asarray(path.params.intercept)
+        loss = np.mean(np.logaddexp(0.0, z) - y[~kept][:, None] * z, axis=0)
+        np.testing.assert_allclose(found.score[k], loss, rtol=1e-7 if X64 else 1e-4)
+
+
 def test_the_summary_is_that_of_the_losses(cv):
     np.testing.assert_allclose(cv.mean, np.mean(cv.score, axis=0), rtol=1e-5)
     np.testing.assert_allclose(cv.std_error, np.std(cv.score, axis=0, ddof=1) / np.sqrt(FOLDS), rtol=1e-4)

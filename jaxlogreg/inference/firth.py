@@ -2,13 +2,13 @@
 
 Maximum likelihood overstates effects in small samples, and has no maximum where a column separates the classes. With
 ``½ log det I(w)`` added to the log-likelihood the bias of order ``1/m`` is gone, and a maximum exists. It is found by
-Newton-like steps ``(I + E)⁻¹ U*``: the information ``I`` is all of the curvature but for a part ``E`` that comes from the
-penalty, which is learnt from how the score changes (a symmetric rank-one update). A step that does not raise the
+Newton-like steps ``(I + E)⁻¹ U*``: the information ``I`` is all of the curvature but for a part ``E`` that comes from
+the penalty, which is learnt from how the score changes (a symmetric rank-one update). A step that does not raise the
 likelihood is halved.
 
-References: Firth, Bias reduction of maximum likelihood estimates, Biometrika 80 (1993); Heinze & Schemper, A solution to
-the problem of separation in logistic regression, Statistics in Medicine 21 (2002); for the update, Nocedal & Wright,
-Numerical Optimization (2006), sections 6.2 and 10.2.
+References: Firth, Bias reduction of maximum likelihood estimates, Biometrika 80 (1993); Heinze & Schemper, A solution
+to the problem of separation in logistic regression, Statistics in Medicine 21 (2002); for the update, Nocedal & Wright,
+Numerical Optimization (2006), section 6.2.
 """
 
 from dataclasses import dataclass, replace
@@ -23,29 +23,29 @@ from jax.typing import ArrayLike
 
 from ..coordinates import Coordinates, choose_coordinates, in_coordinates
 from ..lanes import alone
-from ..linear_solve import inverse
+from ..linear_solve import inverse, times
 from ..models.binary import FitData, FitOptions, as_data, params_of
 from ..models.binary import as_problem as as_penalized_problem
 from ..models.inputs import Design, as_binary_labels, as_design
 from ..penalties import NoPenalty
 from ..problem import Problem
+from ..products import TABLE_MAX_COLUMNS
 from ..pytrees import register_dataclass
 from ..solution import Method, Params, Solution, Status
 from ..solvers import Newton
 from ..solvers.driver import settings
 from ..solvers.loop import Limits
 from ..solvers.solve import blocks_of
-from .jeffreys import Evaluation, by_columns, evaluate
+from .jeffreys import ByColumns, Evaluation, evaluate, learn_curvature
 
 __all__ = ["FirthSolution", "fit_firth"]
 
 MAX_STEP = 5.0  # of a standardised weight
 MIN_GAIN = 1e-4  # of what the slope promises (Armijo)
 MIN_FRACTION = 1e-9  # of a step, before it is given up
-LEARNING_STEP = 1.0  # in log-likelihood: the curvature changes little within the errors of the estimate
 PATIENCE = 6  # steps without progress, near the rounding floor
 MIN_LANES = 8
-LANES_NUMBERS = 2**17  # numbers of the data of the lanes that run together, on a CPU
+LANES_NUMBERS = 2**18  # numbers of the data of the lanes that run together, on a CPU
 
 
 @register_dataclass
@@ -63,8 +63,8 @@ class FirthSolution(Solution):
         text = super().message
         if np.any(np.asarray(self.status) == Status.NONFINITE):
             text += (
-                "; a Firth fit has no estimate where the information is singular: columns depend on each other linearly "
-                "(duplicates, a constant beside the intercept, all levels of a factor); drop one of them"
+                "; a Firth fit has no estimate where the information is singular: columns depend on each other "
+                "linearly (duplicates, a constant beside the intercept, all levels of a factor); drop one of them"
             )
         return text
 
@@ -82,12 +82,12 @@ def fit_firth(
 ) -> FirthSolution:
     """Fit a binary logistic regression by Firth's penalised likelihood: finite also where the classes are separated.
 
-    Maximises ``ℓ*(w) = ℓ(w) + ½ log det I(w)`` with ``ℓ = -Σ sᵢ [log(1 + exp(zᵢ)) - yᵢ zᵢ]``, ``z = X w + b + offset`` and
-    the information ``I = Aᵀ diag(s p (1 - p)) A``, where ``A`` is ``X`` with a column of ones. The intercept is penalised
-    with the rest. (R's logistf and brglm2's ``AS_mean``.)
+    Maximises ``ℓ*(w) = ℓ(w) + ½ log det I(w)`` with ``ℓ = -Σ sᵢ [log(1 + exp(zᵢ)) - yᵢ zᵢ]``, ``z = X w + b + offset``
+    and the information ``I = Aᵀ diag(s p (1 - p)) A``, where ``A`` is ``X`` with a column of ones. The intercept is
+    penalised with the rest. (R's logistf and brglm2's ``AS_mean``.)
 
     Works under ``jit`` and ``vmap``, also over the own column of :class:`Columns`; thousands of small fits are one
-    compiled program. It has no derivatives.
+    compiled program. It is not differentiable: the result is a constant to ``jax.grad``.
 
     Args:
         X: features, ``(m, n)``, in any units, or :class:`Columns` that fits share in part.
@@ -116,7 +116,7 @@ def fit_firth(
     >>> passed = jnp.array([0, 0, 0, 1, 1, 1])  # completely separated
     >>> solution = fit_firth(hours, passed)
     >>> bool(solution.converged), solution.params.coef.round(2)
-    (True, Array([2.3...], dtype=float32))
+    (True, Array([2.26], dtype=float32))
     """
     options = FitOptions(sample_weight=sample_weight, offset=offset, intercept=intercept, init=init)
     data = as_data(as_design(X), y, as_binary_labels, options)
@@ -126,6 +126,7 @@ def fit_firth(
 
 @jax.jit
 def _fit(data: FitData, limits: Limits) -> FirthSolution:
+    data, limits = lax.stop_gradient((data, limits))
     problem, init = as_penalized_problem(data)
     problem = replace(problem, penalty=NoPenalty())
     dtype = data.l2.dtype
@@ -187,12 +188,11 @@ def _search_lanes(axis_size: int, in_batched: Any, *args: Any) -> tuple[tuple[Se
 
     def run(own: list[Array]) -> tuple[Search, Coordinates]:
         left = iter(own)
-        problem, *others = jax.tree.unflatten(
+        problem, num_rows, init, limits = jax.tree.unflatten(
             tree, [next(left) if flag else leaf for flag, leaf in zip(flags, leaves, strict=True)]
         )
-        if any(jax.tree.leaves(in_batched[0].linear_map)):
-            problem = replace(problem, linear_map=by_columns(problem.linear_map))
-        return _ascend(problem, *others)
+        own_matrix = any(jax.tree.leaves(in_batched[0].linear_map))
+        return _ascend(problem, num_rows, init, limits, own_matrix)
 
     own = [leaf for flag, leaf in zip(flags, leaves, strict=True) if flag]
     problem = args[0]
@@ -207,14 +207,20 @@ def _search_lanes(axis_size: int, in_batched: Any, *args: Any) -> tuple[tuple[Se
     return found, jax.tree.map(lambda _: True, found)
 
 
-def _ascend(problem: Problem, num_rows: Array, init: Array, limits: Limits) -> tuple[Search, Coordinates]:
+def _ascend(
+    problem: Problem, num_rows: Array, init: Array, limits: Limits, own_matrix: bool = False
+) -> tuple[Search, Coordinates]:
+    """The whole search; ``own_matrix``: no other lane shares the columns, so that a copy of a few is in the cache."""
     coordinates = choose_coordinates(problem, init, True, alone())
     problem = in_coordinates(problem, coordinates)
+    if own_matrix and init.shape[0] <= TABLE_MAX_COLUMNS:
+        linear_map = problem.linear_map
+        problem = replace(problem, linear_map=ByColumns(linear_map.rows(0, linear_map.shape[0]).T))
     start = coordinates.to_solver(init)
     k, dtype = start.shape[0], start.dtype
     zero, inf = jnp.zeros((), dtype), jnp.full((), jnp.inf, dtype)
     nothing, none = jnp.zeros((k, k), dtype), jnp.int32(0)
-    empty = Evaluation(-inf, zero, jnp.full((k,), jnp.nan, dtype), nothing, nothing)
+    empty = Evaluation(-inf, zero, jnp.full((k,), jnp.nan, dtype), nothing, nothing, jnp.zeros((), bool))
     search = Search(
         v=jnp.zeros_like(start), point=empty, correction=nothing, step=start, slope=zero, fraction=zero + 1.0,
         initial_value=-inf, best_kkt=inf, steps_since_best=none, status=none, num_steps=none - 1, num_trials=none,
@@ -240,7 +246,7 @@ def _judge(
     better = (gain >= MIN_GAIN * search.fraction * search.slope) | ((gain >= -rounding) & (decrement < before))
     taken = (found.value > -jnp.inf) & (first | better)
     strict_kkt, kkt = coordinates.kkt(found.score / num_rows)
-    correction = _learn(search, trial, found)
+    correction = learn_curvature(search.correction, search.point, found, trial - search.v)
     step, slope = _direction(found, correction)
 
     best_kkt = jnp.where(taken, jnp.minimum(strict_kkt, search.best_kkt), search.best_kkt)
@@ -279,29 +285,13 @@ def _judge(
 
 def _decrement(point: Evaluation) -> Array:
     """``U* I⁻¹ U*``: twice the rise that Newton's model promises."""
-    return jnp.sum(point.score * _times(point.inverse, point.score))
-
-
-def _times(matrix: Array, x: Array) -> Array:
-    return jnp.sum(matrix * x[None], axis=1)
-
-
-def _learn(search: Search, trial: Array, found: Evaluation) -> Array:
-    """``E`` corrected along the step, where that was short enough for the information to be known on its way."""
-    s = trial - search.v
-    mean = 0.5 * (search.point.information + found.information)
-    missed = search.point.score - found.score - _times(mean + search.correction, s)
-    along = jnp.sum(missed * s)
-    size = jnp.sqrt(jnp.sum(missed * missed) * jnp.sum(s * s))
-    short = (jnp.sum(s * _times(mean, s)) <= LEARNING_STEP) & (jnp.abs(along) > 1e-4 * size)
-    update = missed[:, None] * missed[None] / jnp.where(short, along, 1.0)
-    return search.correction + jnp.where(short, update, 0.0)
+    return jnp.sum(point.score * times(point.inverse, point.score))
 
 
 def _direction(found: Evaluation, correction: Array) -> tuple[Array, Array]:
     """The step, no longer than allowed, and its slope."""
-    plain = _times(found.inverse, found.score)
-    step = _times(inverse(found.information + correction), found.score)
+    plain = times(found.inverse, found.score)
+    step = times(inverse(found.information + correction), found.score)
     ascends = jnp.sum(step * found.score) >= 0.1 * jnp.sum(plain * found.score)  # False for NaN
     step = jnp.where(ascends, step, plain)
     step = step * jnp.minimum(1.0, MAX_STEP / jnp.maximum(jnp.max(jnp.abs(step)), MAX_STEP))

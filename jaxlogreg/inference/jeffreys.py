@@ -5,7 +5,8 @@ Jeffreys' prior is the root of the information's determinant. With it the log-li
     ℓ*(w) = ℓ(w) + ½ log det I(w),    I = Aᵀ diag(s σ(z) σ(-z)) A,
 
 and its score ``Σ xᵢ [sᵢ (yᵢ - pᵢ) + hᵢ (½ - pᵢ)]``, with the leverages ``hᵢ = sᵢ pᵢ (1 - pᵢ) xᵢᵀ I⁻¹ xᵢ``: each row
-counts as ``hᵢ`` rows more, half of either class. What is computed from ``A`` are products that lanes sharing it share.
+counts as ``hᵢ`` rows more, half of either class. All that is asked of ``A`` are products, in which lanes that share it
+go together.
 
 Reference: Firth, Bias reduction of maximum likelihood estimates, Biometrika 80 (1993).
 """
@@ -16,17 +17,17 @@ from typing import Any
 import jax.numpy as jnp
 from jax import Array, lax
 
-from ..linear_maps import Dense, LinearMap, WithIntercept
-from ..linear_solve import gram_rounding
+from ..linear_maps import LinearMap
+from ..linear_solve import gram_rounding, times
 from ..losses import BinaryCrossEntropy
-from ..losses.elementwise import sigmoid, with_offset
+from ..losses.elementwise import with_offset
 from ..problem import Problem
 from ..products import EXACT
 from ..pytrees import register_dataclass
 
-__all__ = ["ByColumns", "Evaluation", "by_columns", "evaluate"]
+__all__ = ["ByColumns", "Evaluation", "evaluate", "inverse_root", "learn_curvature"]
 
-FEW_COLUMNS = 16
+LEARNING_STEP = 1.0  # in log-likelihood: the curvature changes little within the errors of the estimate
 
 
 @register_dataclass
@@ -36,10 +37,11 @@ class Evaluation:
 
     Args:
         value: ``ℓ*``; minus infinity where the information is singular to rounding.
-        penalty: ``½ log det I``, in ``value``; zero for ``ℓ``.
-        score: its derivative, ``(k,)``.
+        penalty: ``½ log det I``, a part of ``value``; zero for ``ℓ``.
+        score: the derivative, ``(k,)``.
         information: ``I``, ``(k, k)``.
         inverse: ``I⁻¹``.
+        regular: whether ``I`` is more than rounding in every direction; the inverse is one only there.
     """
 
     value: Array
@@ -47,30 +49,37 @@ class Evaluation:
     score: Array
     information: Array
     inverse: Array
+    regular: Array
 
 
 def evaluate(problem: Problem, num_rows: Array, v: Array, penalized: bool) -> Evaluation:
-    """``ℓ*``, or ``ℓ`` where it is not penalised, at weights ``v`` of a problem of that total weight of rows."""
+    """``ℓ*``, or ``ℓ`` where it is not penalised, of a problem whose rows weigh ``num_rows`` in all."""
     linear_map, loss = problem.linear_map, problem.loss
     assert isinstance(loss, BinaryCrossEntropy)
-    z = linear_map.mv(v)
-    residual, curvature = num_rows * loss.residual(z), num_rows * loss.curvature(z)
+    # One exponential a row for the loss and its derivatives: that of elementwise.py, which has one for each.
+    z, weight = with_offset(linear_map.mv(v), loss.offset), num_rows * loss.weight
+    tail = jnp.exp(-jnp.abs(z))
+    likelier = 1.0 / (1.0 + tail)
+    p = jnp.where(z > 0.0, likelier, tail * likelier)
+    # The barrier keeps the sum from being fused with the logarithms, which XLA on a CPU then computes one by one.
+    losses = lax.optimization_barrier(jnp.maximum(z, 0.0) - loss.y * z + jnp.log1p(tail))
+    residual, curvature = weight * (loss.y - p), weight * tail * likelier * likelier
     information = linear_map.gram(curvature)
-    root, log_det, sound = _inverse_root(information)
-    inverse = jnp.matmul(root.T, root, precision=EXACT)
-    penalty = jnp.zeros_like(log_det)
+    root, log_det, regular = inverse_root(information)
+    value, penalty = -jnp.sum(weight * losses), jnp.zeros_like(log_det)
     if penalized:
+        squared_lengths = jnp.sum(jnp.square(linear_map.mv(root)), axis=0)  # xᵢᵀ I⁻¹ xᵢ
+        residual = residual + curvature * squared_lengths * (0.5 - p)
         penalty = 0.5 * log_det
-        pull = curvature * (0.5 - sigmoid(with_offset(z, loss.offset)))
-        residual = residual - pull * squared_lengths(linear_map, root)
-    value = penalty - num_rows * loss.value(z)
-    return Evaluation(jnp.where(sound, value, -jnp.inf), penalty, -linear_map.rmv(residual), information, inverse)
+        value = jnp.where(regular, value + penalty, -jnp.inf)
+    inverse = jnp.matmul(root.T, root, precision=EXACT)
+    return Evaluation(value, penalty, linear_map.rmv(residual), information, inverse, regular)
 
 
-def _inverse_root(information: Array) -> tuple[Array, Array, Array]:
+def inverse_root(information: Array) -> tuple[Array, Array, Array]:
     """``L⁻¹`` of ``I = L Lᵀ``, ``log det I``, and whether ``I`` is regular beyond rounding.
 
-    By elimination without LAPACK, whose calls cost more than few unknowns do, and for all lanes at once.
+    By elimination, for all lanes at once and without LAPACK.
     """
     k, dtype = information.shape[0], information.dtype
     eye = jnp.eye(k, dtype=dtype)
@@ -80,44 +89,44 @@ def _inverse_root(information: Array) -> tuple[Array, Array, Array]:
 
     def eliminate(j: Array, table: Array) -> Array:
         row = lax.dynamic_index_in_dim(table, j, keepdims=False)
-        pivot = lax.dynamic_index_in_dim(row, j, keepdims=False)
         column = lax.dynamic_index_in_dim(table, j, axis=1, keepdims=False)
+        pivot = lax.dynamic_index_in_dim(row, j, keepdims=False)
         below = jnp.where(jnp.arange(k) > j, column / pivot, 0.0)
         return table - below[:, None] * row[None]
 
     table = lax.fori_loop(0, k, eliminate, table)
     pivots = jnp.sum(table[:, :k] * eye, axis=0)
-    sound = jnp.all(pivots > gram_rounding(k, dtype))  # False for NaN
+    regular = jnp.all(pivots > gram_rounding(k, dtype))  # False for NaN
     pivots = jnp.where(pivots > 0.0, pivots, 1.0)
     root = lax.rsqrt(pivots)[:, None] * table[:, k:] * scale[None]
-    return root, jnp.sum(jnp.log(pivots)) - 2.0 * jnp.sum(jnp.log(scale)), sound
+    return root, jnp.sum(jnp.log(pivots)) - 2.0 * jnp.sum(jnp.log(scale)), regular
 
 
-def squared_lengths(linear_map: LinearMap, root: Array) -> Array:
-    """``‖R xᵢ‖²`` of every row, ``(m,)``."""
-    return jnp.sum(jnp.square(linear_map.mv(root)), axis=0)
+def learn_curvature(correction: Array, point: Evaluation, found: Evaluation, step: Array) -> Array:
+    """``E``, by which the curvature of ``-ℓ*`` exceeds the information, corrected along a step between two points.
 
-
-def by_columns(linear_map: LinearMap) -> LinearMap:
-    """The same map with its matrix stored column by column, where it is a few columns of a lane's own."""
-    if isinstance(linear_map, WithIntercept):
-        return WithIntercept(by_columns(linear_map.base))
-    if isinstance(linear_map, Dense) and linear_map.shape[1] <= FEW_COLUMNS:
-        return ByColumns(linear_map.matrix.T)
-    return linear_map
+    By a symmetric rank-one update, where the step was short enough for the information to be known on its way.
+    """
+    mean = 0.5 * (point.information + found.information)
+    missed = point.score - found.score - times(mean + correction, step)
+    along = jnp.sum(missed * step)
+    size = jnp.sqrt(jnp.sum(missed * missed) * jnp.sum(step * step))
+    short = (jnp.sum(step * times(mean, step)) <= LEARNING_STEP) & (jnp.abs(along) > 1e-4 * size)
+    update = missed[:, None] * missed[None] / jnp.where(short, along, 1.0)
+    return correction + jnp.where(short, update, 0.0)
 
 
 @register_dataclass
 @dataclass(frozen=True)
 class ByColumns(LinearMap):
-    """``A`` by its transpose ``(n, m)``: long rows, so that products of few columns use vector instructions."""
+    """``A`` by its transpose, ``(k, m)``: of few columns, long rows are what vector instructions want."""
 
     transposed: Array
 
     @property
     def shape(self) -> tuple[int, int]:
-        n, m = self.transposed.shape
-        return m, n
+        k, m = self.transposed.shape
+        return m, k
 
     def mv(self, w: Array) -> Array:
         return jnp.matmul(w, self.transposed, precision=EXACT)
@@ -126,16 +135,6 @@ class ByColumns(LinearMap):
         return lax.dot_general(r, self.transposed, (((r.ndim - 1,), (1,)), ((), ())), precision=EXACT)
 
     def gram(self, s: Array, dtype: Any = None) -> Array:
-        weighted = (s[None] * self.transposed).T
+        # The barrier keeps the transposition, without which the product takes twice as long.
+        weighted = lax.optimization_barrier((s[None] * self.transposed).T)
         return jnp.matmul(self.transposed, weighted, precision=EXACT)
-
-    def centred_gram(self, s: Array, mean: Array, dtype: Any = None) -> Array:
-        return ByColumns(self.transposed - mean[:, None]).gram(s)
-
-    def moments(self, s: Array) -> tuple[Array, Array]:
-        centre = self.transposed[:, 0]
-        mean = centre + self.rmv_of(centre, s)
-        return mean, jnp.sum(s[None] * jnp.square(self.transposed - mean[:, None]), axis=1)
-
-    def rmv_of(self, centre, s):
-        return jnp.sum(s[None] * (self.transposed - centre[:, None]), axis=1)

@@ -38,6 +38,7 @@ __all__ = [
     "Likelihood",
     "Rows",
     "as_rows",
+    "classes_of",
     "intercept_first",
     "inverse_information",
     "likelihood_of",
@@ -119,16 +120,7 @@ def as_rows(
     """
     matrix = as_design(X)
     (m, n), dtype = matrix.shape, dtype_of(matrix)
-    if params.kind == "one_vs_all":
-        raise ValueError(
-            "fit must be one model, got the classifiers of fit_one_vs_all; take them one by one under jax.vmap, with "
-            "Params(coef, intercept) of each and y = (labels == k)"
-        )
-    classes = params.coef.shape[:1] if params.kind == "softmax" else ()
-    if params.coef.shape != (*classes, n):
-        lanes = params.coef.ndim > 1 + len(classes)
-        hint = "; it has lanes: go over them by jax.vmap" if lanes else ""
-        raise ValueError(f"fit must have coefficients for the {n} columns of X, got shape {params.coef.shape}{hint}")
+    classes = classes_of(params, n)
     weight = None if sample_weight is None else as_nonnegative("sample_weight", sample_weight, dtype, (m,))
     known = as_offset(offset, matrix, classes)
     base = matrix if isinstance(matrix, Columns) else Dense(jnp.asarray(matrix))
@@ -141,6 +133,25 @@ def as_rows(
     targets = jax.nn.one_hot(labels, classes[0], axis=0, dtype=dtype)
     loss = SoftmaxCrossEntropy.create(targets, weight, None if known is None else known.T)
     return Rows(PerClass(linear_map, classes[0]), loss, total)
+
+
+def classes_of(params: Params, n: int) -> tuple[int, ...]:
+    """The shape of the classes of one model of ``n`` columns: empty for a binary one.
+
+    Raises:
+        ValueError: for parameters of another number of columns, of lanes, or of one-vs-all.
+    """
+    if params.kind == "one_vs_all":
+        raise ValueError(
+            "fit must be one model, got the classifiers of fit_one_vs_all; take them one by one under jax.vmap, with "
+            "Params(coef, intercept) of each and y = (labels == k)"
+        )
+    classes = params.coef.shape[:1] if params.kind == "softmax" else ()
+    if params.coef.shape != (*classes, n):
+        lanes = params.coef.ndim > 1 + len(classes)
+        hint = "; it has lanes: go over them by jax.vmap" if lanes else ""
+        raise ValueError(f"fit must have coefficients for the {n} columns of X, got shape {params.coef.shape}{hint}")
+    return classes
 
 
 def likelihood_of(rows: Rows, params: Params) -> tuple[Likelihood, Array]:

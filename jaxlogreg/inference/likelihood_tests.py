@@ -75,8 +75,8 @@ def likelihood_ratio_test(full: Solution | Summary, reduced: Solution | Summary)
 
     Raises:
         ValueError: if the full model has no more coefficients than the other, for fits to different numbers of rows,
-            for Firth fits (whose penalty is not that of a smaller model; see :func:`profile_interval`), and for fits that
-            carry no number of rows (of ``minimize``).
+            for Firth fits (whose penalty is not that of a smaller model; see :func:`profile_interval`), and for fits
+            that carry no number of rows (of ``minimize``).
 
     >>> import jax.numpy as jnp, jaxlogreg as jlr
     >>> X, y = jnp.linspace(-2.0, 2.0, 40)[:, None], jnp.arange(40) % 7 < 3

@@ -5,6 +5,7 @@ numbers are NaN, and a code beside them says why, lane by lane; :func:`explain` 
 """
 
 import enum
+from collections.abc import Mapping
 
 import jax.numpy as jnp
 import numpy as np
@@ -68,15 +69,15 @@ def first_of(fit: Solution, **wrong: Array) -> Array:
     return code.astype(jnp.int32)
 
 
-def explain(refusal: Array) -> str:
+def explain(refusal: Array, reasons: Mapping[Refusal, str] = _REASON) -> str:
     """In words; empty where nothing was refused. For concrete codes, not inside jit."""
     if not is_concrete(refusal):
         return ""
     codes = np.asarray(refusal)
     if codes.ndim == 0:
-        return _REASON[Refusal(int(codes))]
+        return reasons[Refusal(int(codes))]
     refused = codes[codes != Refusal.NONE]
     if not refused.size:
         return ""
     counts = [(code, int(np.sum(refused == code))) for code in Refusal if np.any(refused == code)]
-    return f"{refused.size} of {codes.size} refused; " + "; ".join(f"{n}: {_REASON[code]}" for code, n in counts)
+    return f"{refused.size} of {codes.size} refused; " + "; ".join(f"{n}: {reasons[code]}" for code, n in counts)

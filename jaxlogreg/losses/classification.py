@@ -2,7 +2,7 @@
 
 import math
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import jax
 import jax.numpy as jnp
@@ -136,21 +136,23 @@ class SoftmaxCrossEntropy(MarginLoss):
         num_classes = p.shape[0]
         return (num_classes / (num_classes - 1)) * self.weight[None] * p * (1.0 - p)
 
-    def hessian(self, linear_map: LinearMap, z: Array) -> Array:
+    def hessian(self, linear_map: LinearMap, z: Array, dtype: Any = None) -> Array:
+        """``Aᵀ L''(z) A``, computed in ``dtype``, that of ``z`` when None."""
         if not isinstance(linear_map, PerClass):
             raise TypeError("softmax_cross_entropy needs a PerClass linear map: one block of weights a class")
         num_classes, n = linear_map.num_classes, linear_map.base.shape[1]
         p = jax.nn.softmax(with_offset(z, self.offset), axis=0)
 
         def term(rows: Array, columns: Array) -> Array:
-            weight, p = columns[0], columns[1:]
+            weight, p, rows = columns[0], columns[1:], rows.astype(columns.dtype)
             weighted = (weight[None] * p)[:, :, None] * rows[None]  # (K, block, n)
             own = jnp.einsum("kbi,bj->kij", weighted, rows)
             cross = jnp.einsum("kbi,lbj->kilj", weighted, p[:, :, None] * rows[None])
             diagonal = jnp.eye(num_classes, dtype=rows.dtype)[:, None, :, None]
             return own[:, :, None, :] * diagonal - cross
 
-        blocks = sum_over_rows(linear_map.base, term, jnp.concatenate([self.weight[None, :], p]))
+        columns = jnp.concatenate([self.weight[None, :], p]).astype(dtype or p.dtype)
+        blocks = sum_over_rows(linear_map.base, term, columns)
         return blocks.reshape(num_classes * n, num_classes * n)
 
     def row_weights(self) -> Array:

@@ -47,6 +47,8 @@ __all__ = ["FitOptions", "fit"]
 NEWTON_MAX_WORK = 2**18
 # Up to here a Hessian's m n² operations cost less than the reads that L-BFGS needs without it.
 HESSIAN_MAX_WEIGHTS = 4096
+# With kinks, up to here (of all classes together) the Hessian of a softmax costs less than what FISTA reads without it.
+SOFTMAX_HESSIAN_MAX_WEIGHTS = 2048
 
 
 class FitOptions(TypedDict, total=False):
@@ -235,9 +237,10 @@ def _default_solver(data: FitData, num_weights: int, num_blocks: int) -> Solver:
         return Newton()
     if data.l1 is None:
         return LBFGS(preconditioner="hessian" if few else "diagonal")
-    if data.groups is None:
+    if data.groups is None and num_blocks == 1:
         return ProximalNewton(_working_set(*data.X.shape))
-    return ProximalNewton() if few else ProximalGradient()
+    most = HESSIAN_MAX_WEIGHTS if num_blocks == 1 else SOFTMAX_HESSIAN_MAX_WEIGHTS
+    return ProximalNewton() if num_weights * num_blocks <= most else ProximalGradient()
 
 
 def _working_set(m: int, n: int) -> int | None:
@@ -266,11 +269,18 @@ def as_solution(data: FitData, problem: Problem, solution: Solution) -> Solution
     """A solution of that problem with its weights as :class:`Params`."""
     num_passes = solution.num_passes + int(data.standardize)
     solution = accounted(data, solution, problem.penalty.value(solution.params))
-    params = params_of(solution.params, data.intercept)
-    if data.lower is not None or data.upper is not None:
-        # Another scale's rounding may have put a coefficient beyond its bound.
-        params = replace(params, coef=jnp.clip(params.coef, data.lower, data.upper))
+    params = within(data, params_of(solution.params, data.intercept))
     return replace(solution, params=params, num_passes=num_passes)
+
+
+def within(data: FitData, params: Params) -> Params:
+    """The parameters within the bounds of the data: another scale's rounding may have put a coefficient beyond."""
+    if data.lower is None and data.upper is None:
+        return params
+    lower, upper = (
+        None if bound is None else jnp.broadcast_to(bound, params.coef.shape) for bound in (data.lower, data.upper)
+    )
+    return replace(params, coef=jnp.clip(params.coef, lower, upper))
 
 
 def accounted(data: FitData, solution: Solution, penalty: Array) -> Solution:

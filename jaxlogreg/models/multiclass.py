@@ -11,7 +11,7 @@ from jax.typing import ArrayLike
 
 from ..linear_maps import PerClass
 from ..losses import SoftmaxCrossEntropy
-from ..penalties import L2
+from ..penalties import L2, Penalty
 from ..problem import Problem
 from ..solution import Params, Solution
 from ..solvers import Solver
@@ -27,6 +27,7 @@ from .binary import (
     fit_settings,
     flat_weights,
     params_of,
+    within,
 )
 from .inputs import Design, as_batch_size, as_class_labels, as_design, as_num_classes
 
@@ -75,22 +76,26 @@ def fit_one_vs_all(
 def fit_softmax(X: Design, labels: ArrayLike, num_classes: int, **options: Unpack[FitOptions]) -> Solution:
     """Fit multinomial (softmax) regression: ``P(k | x) = exp(z_k) / Σ exp(z_l)``, ``z = W x + b``.
 
-    Minimises ``Σ sᵢ [logsumexp(zᵢ) - z_{i, labelᵢ}] / Σ sᵢ + l2/2 Σ dⱼ w_kj²``. Adding the same
-    vector to the weights of every class changes no probability; the solution reported is the one
-    whose weights sum to zero over the classes, the only one where a ridge penalises them.
+    Minimises ``Σ sᵢ [logsumexp(zᵢ) - z_{i, labelᵢ}] / Σ sᵢ + l2/2 Σ dⱼ w_kj² + l1 Σ dⱼ |w_kj|``, the sums of the
+    penalty over all classes ``k``. Adding the same vector to the weights of every class changes no probability. The
+    solution reported is the one whose weights sum to zero over the classes: with a ridge alone it is the only one. L1
+    chooses among them itself, and asks for as many zeros as it can get (glmnet's ``multinomial``, scikit-learn's
+    ``saga``); then only the weights that cost nothing are reported so, the intercepts and columns of factor 0. (With
+    ``l1`` alone, a column that is above zero in half of the classes, as one of two, has other solutions as good.)
 
     Args:
         X: ``(m, n)``.
         labels: integers ``0 .. num_classes - 1``, ``(m,)``.
         num_classes: ``K``, a Python integer.
-        **options: those of :func:`fit` but ``l1``, ``groups``, ``lower`` and ``upper``; ``offset`` is ``(m, K)``,
-            ``init`` has a leading class axis.
+        **options: those of :func:`fit` but ``groups``; ``offset`` is ``(m, K)``, ``init`` has a leading class axis;
+            ``lower`` and ``upper`` hold for every class. With ``l1`` or bounds ``solver`` is ``ProximalNewton()`` up
+            to 2048 weights in all, ``ProximalGradient()`` beyond.
 
     Returns:
         A :class:`Solution` with ``params.coef`` ``(K, n)`` and ``params.intercept`` ``(K,)``.
 
     Raises:
-        ValueError: as :func:`fit_one_vs_all`, and for ``l1``, groups or bounds.
+        ValueError: as :func:`fit_one_vs_all`, and for ``groups``.
 
     >>> import jaxlogreg as jlr
     >>> X, labels = jnp.array([[-1.0], [-0.8], [0.1], [-0.1], [0.9], [1.1]]), jnp.array([0, 0, 1, 1, 2, 2])
@@ -103,10 +108,8 @@ def fit_softmax(X: Design, labels: ArrayLike, num_classes: int, **options: Unpac
     data = as_data(
         matrix, labels, partial(as_class_labels, num_classes), options, classes=classes, offset_classes=classes
     )
-    if data.l1 is not None:
-        raise ValueError(
-            "l1, groups, lower and upper are not for fit_softmax, which takes l2 alone; use fit_one_vs_all"
-        )
+    if data.groups is not None:
+        raise ValueError("groups are not for fit_softmax, which takes l1, l2 and bounds; use fit_one_vs_all")
     num_weights = matrix.shape[1] + data.intercept
     return _fit_softmax(num_classes, data, *fit_settings(options, data, num_weights, num_classes))
 
@@ -125,21 +128,28 @@ def _fit_classes(num_classes: int, data: FitData, solver: Solver, limits: Limits
 def _fit_softmax(num_classes: int, data: FitData, solver: Solver, limits: Limits) -> Solution:
     targets = jax.nn.one_hot(data.y, num_classes, axis=0, dtype=data.l2.dtype)
     linear_map, one_class = design(data)
-    assert isinstance(one_class, L2)
-    factor = one_class.factor
     offset = None if data.offset is None else data.offset.T
     loss = SoftmaxCrossEntropy.create(targets, data.sample_weight, offset)
-    penalty = L2(data.l2, jnp.tile(factor, num_classes))
-    shape = (num_classes, factor.shape[0])
-    init = jnp.zeros(shape, factor.dtype) if data.init is None else flat_weights(data.init, data.intercept)
-    # A shift that all classes share changes no probability, and costs a penalty: the start goes without.
-    init = init - jnp.mean(init, axis=0)[None]
+    penalty = one_class.repeated(num_classes)
+    shape = (num_classes, linear_map.shape[1])
+    init = jnp.zeros(shape, data.l2.dtype) if data.init is None else flat_weights(data.init, data.intercept)
+    # A shift that all classes share changes no probability, and costs a ridge: the start goes without.
+    init = penalty.within_bounds((init - _common_shift(one_class, init)[None]).reshape(-1))
     problem = Problem(loss, PerClass(linear_map, num_classes), penalty)
-    solution = solve(solver, problem, init.reshape(-1), limits)
+    solution = solve(solver, problem, init, limits)
     weights = solution.params.reshape(shape)
     # And what is left of it is taken out.
-    shift = jnp.mean(weights, axis=0)
-    value = solution.value - 0.5 * num_classes * data.l2 * jnp.sum(factor * shift * shift)
-    params = params_of(weights - shift[None], data.intercept, "softmax")
-    solution = accounted(data, solution, penalty.value((weights - shift[None]).reshape(-1)))
+    shift = _common_shift(one_class, weights)
+    value = solution.value
+    if isinstance(one_class, L2):
+        value = value - num_classes * one_class.value(shift)
+    weights = weights - shift[None]
+    solution = accounted(data, solution, penalty.value(weights.reshape(-1)))
+    params = within(data, params_of(weights, data.intercept, "softmax"))
     return replace(solution, params=params, value=value, num_passes=solution.num_passes + int(data.standardize))
+
+
+def _common_shift(one_class: Penalty, weights: Array) -> Array:
+    """What weights ``(K, n)`` can do without: their mean over the classes; with kinks, where they cost nothing."""
+    mean = jnp.mean(weights, axis=0)
+    return mean if one_class.smooth else jnp.where(one_class.free(mean), mean, 0.0)

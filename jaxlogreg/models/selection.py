@@ -2,8 +2,9 @@
 
 A fold is a weight: the rows held out weigh nothing in its fit, so that all folds share the data, and the
 data are neither copied nor cut. The path over all rows comes first. The folds start from it, each
-penalty's from its own solution, which is near what they are looking for, and they share its
-preconditioner.
+penalty's from its own solution, which is near what they are looking for, and they share a
+preconditioner. A solver that works in a few columns at a time has nothing for folds to share: then each
+fold is a path of its own, one after the other.
 """
 
 from dataclasses import dataclass, field, replace
@@ -97,7 +98,7 @@ def cross_validate(
         key: a ``jax.random.key``: shuffles the rows before they are dealt.
         measure: of the rows held out: ``"loss"``, the mean cross-entropy; ``"accuracy"``, the part predicted rightly
             at a threshold of one half; or ``"auc"``, the area under the ROC curve.
-        batch_size: how many fits run at a time; chosen when None.
+        batch_size: how many fits run at a time; chosen when None: one for a solver with a working set.
         **options: those of :func:`fit`, with ``l2``, ``l1`` or both an array ``(L,)``. ``init`` starts the path over
             all rows.
 
@@ -213,7 +214,9 @@ def _cross_validate(
     solution = fit_lanes(data, solver, limits)
     weight = jnp.ones_like(data.y) if data.sample_weight is None else data.sample_weight
     held = jnp.where(fold[None] == jnp.arange(folds, dtype=fold.dtype)[:, None], weight[None], 0.0)
-    found = _fit_folds(data, weight[None] - held, solution.params, solver, limits)
+    at_a_time = limits.batch_size or (1 if solver.sequential() else LANES_AT_A_TIME)
+    fit_folds = _fit_in_turn if at_a_time == 1 else partial(_fit_together, at_a_time)
+    found = fit_folds(data, weight[None] - held, solution.params, solver, limits)
     score = _held_out_scores(measure, data, fold, held, found.params)
     share = jnp.sum(held, axis=1) / jnp.sum(held)
     mean = jnp.matmul(share, score, precision=EXACT)
@@ -231,14 +234,23 @@ def _strength(data: FitData) -> Array:
     return data.l2 if data.l1 is None else data.l2 + data.l1
 
 
-def _fit_folds(data: FitData, kept: Array, start: Params, solver: Solver, limits: Limits) -> Solution:
-    """Each penalty without each fold, ``(folds, L)``: blocks of neighbouring penalties with all folds together.
+def _fit_in_turn(data: FitData, kept: Array, start: Params, solver: Solver, limits: Limits) -> Solution:
+    """Each penalty without each fold, ``(folds, L)``: a path for each fold, from the first solution over all rows."""
+    first = jnp.argmax(_strength(data))
+    init = jax.tree.map(lambda x: x[first], start)
+    return lax.map(lambda weight: fit_lanes(replace(data, sample_weight=weight, init=init), solver, limits), kept)
+
+
+def _fit_together(
+    at_a_time: int, data: FitData, kept: Array, start: Params, solver: Solver, limits: Limits
+) -> Solution:
+    """The same in blocks of neighbouring penalties with all folds together.
 
     Penalties and folds are two axes, so that what depends on one of them alone is computed for it alone.
     """
     folds, size = kept.shape[0], data.l2.shape[0]
     order = jnp.argsort(-_strength(data))
-    index = blocks_of(size, max(1, (limits.batch_size or LANES_AT_A_TIME) // folds))
+    index = blocks_of(size, max(1, at_a_time // folds))
     together = index.shape[1]
 
     penalties = data.l2, data.l1

@@ -59,6 +59,10 @@ class Penalty:
         """The scale nearest to this one by which the penalty keeps its form."""
         return scale
 
+    def repeated(self, count: int) -> "Penalty":
+        """The same penalty of so many blocks of weights, one after the other."""
+        raise NotImplementedError
+
     def weights(self, index: Array) -> "Penalty":
         """The same penalty of some of the weights."""
         raise NotImplementedError
@@ -80,7 +84,7 @@ class Penalty:
 
     def within_bounds(self, w: Array) -> Array:
         """The nearest weights within bounds."""
-        return self.prox(w, jnp.zeros((), w.dtype))
+        return w
 
     def least_subgradient(self, w: Array, gradient: Array) -> Array:
         """The element of ``gradient + ∂N(w)`` with the least norm: zero at a minimum, like a gradient."""

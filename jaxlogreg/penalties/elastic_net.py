@@ -58,6 +58,15 @@ class ElasticNet(Penalty):
             upper=None if self.upper is None else self.upper * scale,
         )
 
+    def repeated(self, count: int) -> "ElasticNet":
+        return replace(
+            self,
+            l2_factor=jnp.tile(self.l2_factor, count),
+            l1_factor=jnp.tile(self.l1_factor, count),
+            lower=None if self.lower is None else jnp.tile(self.lower, count),
+            upper=None if self.upper is None else jnp.tile(self.upper, count),
+        )
+
     def weights(self, index: Array) -> "ElasticNet":
         return replace(
             self,
@@ -93,6 +102,9 @@ class ElasticNet(Penalty):
 
     def prox(self, w: Array, step: Array) -> Array:
         return jnp.clip(_shrunk(w, step * self.kink(w)) / (1.0 + step * self.diagonal(w)), *self.bounds(w))
+
+    def within_bounds(self, w: Array) -> Array:
+        return jnp.clip(w, self.lower, self.upper)
 
     def least_subgradient(self, w: Array, gradient: Array) -> Array:
         # gradient + ∂N(w) is an interval, without an end at a bound; of it the number nearest to zero.

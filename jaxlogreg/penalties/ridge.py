@@ -38,3 +38,6 @@ class L2(Penalty):
 
     def rescaled(self, scale: Array) -> "L2":
         return L2(self.strength, self.factor / (scale * scale))
+
+    def repeated(self, count: int) -> "L2":
+        return L2(self.strength, jnp.tile(self.factor, count))

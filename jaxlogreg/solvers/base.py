@@ -24,7 +24,7 @@ class Solver:
     proximal: ClassVar[bool] = False  # whether it takes penalties with kinks
 
     def sequential(self) -> bool:
-        """Whether a path of penalties is best run one after the other."""
+        """Whether the fits of a path, and the paths of a cross-validation, are best run one after the other."""
         return False
 
     def passes_at_start(self) -> int:

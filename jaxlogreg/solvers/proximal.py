@@ -3,7 +3,8 @@
 Each step minimises a model of ``F`` in which the loss is a quadratic and the penalty is itself; the proximal map of the
 penalty puts weights at exactly zero, or at their bounds. The quadratic is the weighted Gram, as L-BFGS has it for a
 preconditioner: computed where steps gain too little, in float32 and from a part of the rows where that is enough, and
-shared by lanes. The model is minimised in ``n x n``, without reading the data, by FISTA.
+shared by lanes; for the classes of a softmax it is the Hessian itself. The model is minimised in ``n x n``, without
+reading the data, by FISTA.
 
 For many more columns than rows each step is a whole problem in a working set of columns.
 
@@ -19,6 +20,8 @@ import numpy as np
 from jax import Array, lax
 
 from ..lanes import Lanes
+from ..linear_maps import PerClass
+from ..losses import SoftmaxCrossEntropy
 from ..problem import Point, Problem
 from ..products import EXACT
 from ..pytrees import register_dataclass
@@ -39,7 +42,7 @@ BISECTIONS = 30
 @register_dataclass
 @dataclass(frozen=True)
 class _Metric:
-    """``c G``: a weighted Gram of unit row weight, a bound of its largest eigenvalue, and this lane's curvature."""
+    """``c G``: a weighted Gram or a Hessian, a bound of its largest eigenvalue, and this lane's curvature over it."""
 
     gram: Array
     largest: Array
@@ -68,10 +71,10 @@ class ProximalNewton(Solver):
     Args:
         working_set: None for steps in all weights, for up to some thousands of them. Otherwise each step solves the
             problem in the so many columns that matter most: those in use, and those that would lower the objective
-            most. For many more columns than rows.
+            most. For many more columns than rows, and two classes.
 
     Raises:
-        ValueError: for a ``working_set`` that is no integer of at least 1.
+        ValueError: for a ``working_set`` that is no integer of at least 1, and for one with a softmax.
 
     >>> import jax.numpy as jnp, jaxlogreg as jlr
     >>> X, y = jnp.array([[-2.0, 1.0], [-1.0, 0.0], [0.0, 1.0], [1.0, 0.0], [2.0, 1.0]]), jnp.array([0, 1, 0, 1, 1])
@@ -94,6 +97,11 @@ class ProximalNewton(Solver):
     def init(self, problem: Problem, w: Array, lanes: Lanes) -> _NewtonState | None:
         if self.working_set is not None:
             check_size("working_set", self.working_set)
+            if isinstance(problem.linear_map, PerClass):
+                raise ValueError(
+                    "working_set is for one block of weights, not for the classes of a softmax; use ProximalNewton() "
+                    "or ProximalGradient()"
+                )
         if self._leaves_out(problem):
             return None
         zero = jnp.zeros((), w.dtype)
@@ -183,13 +191,28 @@ def _largest(x: Array, count: int) -> Array:
 
 
 def _metric_at(problem: Problem, point: Point, lanes: Lanes, effort: Effort) -> _Metric:
-    curvature = curvature_at(problem, point, lanes, effort)
-    gram = effort.gram(problem.linear_map, curvature.weights).astype(point.w.dtype)
+    if isinstance(problem.loss, SoftmaxCrossEntropy):
+        gram, own = _hessian_at(problem, problem.loss, point, lanes, effort)
+    else:
+        curvature = curvature_at(problem, point, lanes, effort)
+        gram, own = effort.gram(problem.linear_map, curvature.weights), curvature.total * curvature.share
+    gram = gram.astype(point.w.dtype)
     size, x = jnp.abs(gram), jnp.ones_like(point.w)
     # λmax(G) <= λmax(|G|) <= max (|G| x)ⱼ / xⱼ for any x > 0 (Collatz), and closest for the leading eigenvector.
     x = lax.fori_loop(0, POWER_STEPS, lambda _, x: _positive(size @ x), x)
     largest = jnp.max((size @ x) / x)
-    return _Metric(gram, largest, curvature.total * curvature.share)
+    return _Metric(gram, largest, own)
+
+
+def _hessian_at(
+    problem: Problem, loss: SoftmaxCrossEntropy, point: Point, lanes: Lanes, effort: Effort
+) -> tuple[Array, Array]:
+    """The loss's Hessian, of lanes that share at the mean of their margins, and this lane's curvature over that."""
+    z = lanes.mean(point.z)
+    own, there = (jnp.sum(loss.curvature(margins)) for margins in (point.z, z))
+    ratio = jnp.clip(own / jnp.where(there > 0.0, there, 1.0), 1e-4, 1e4)
+    # Of all rows: a part that is enough for one class is not for all of them.
+    return loss.hessian(problem.linear_map, z, effort.dtype), jnp.where(there > 0.0, ratio, 1.0)
 
 
 def _positive(x: Array) -> Array:

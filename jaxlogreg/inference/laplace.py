@@ -1,0 +1,228 @@
+"""Laplace's approximation: the posterior of a ridge fit as a normal distribution around its mode.
+
+A ridge penalty is a normal prior. With the total weight ``Σ sᵢ`` of the rows, ``Σ sᵢ`` times the objective of a fit is
+the negative log posterior, up to a constant:
+
+    -ℓ(w) + ½ Σ αⱼ wⱼ²,    αⱼ = Σ sᵢ l2 dⱼ,    that is wⱼ ~ N(0, 1/αⱼ).
+
+At its minimum its Hessian ``H = I(w) + diag(α)`` is the inverse of the posterior's covariance, and the integral over
+all weights, the evidence ``p(y)``, is that of the normal density. What no penalty holds (the intercept, columns with
+``dⱼ = 0``) has a flat prior of density one: the evidence is then comparable between fits that leave the same weights
+free, in the same units.
+
+References: MacKay, The evidence framework applied to classification networks, Neural Computation 4 (1992), for the
+evidence and the probabilities; Bishop, Pattern Recognition and Machine Learning (2006), sections 4.4 and 4.5.
+"""
+
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+from jax.typing import ArrayLike
+
+from ..concrete import is_concrete
+from ..coordinates import Coordinates, choose_coordinates, in_coordinates
+from ..lanes import alone
+from ..linear_solve import gram_rounding
+from ..models.binary import FitData, FitOptions, as_data, as_problem, flat_weights
+from ..models.inputs import Design, as_binary_labels, as_design, as_nonnegative, dtype_of
+from ..problem import Problem
+from ..products import EXACT
+from ..pytrees import register_dataclass
+from ..solution import Solution
+from ..solvers.driver import default_tol
+from .likelihood import classes_of, intercept_first
+from .posterior import Posterior
+from .refusal import Refusal, first_of
+
+__all__ = ["Mode", "laplace", "mode_of", "posterior_of", "total_weight"]
+
+MAX_DISTANCE = 0.05  # of the fit from the mode, in posterior standard deviations
+
+
+def laplace(
+    fit: Solution,
+    X: Design,
+    y: ArrayLike,
+    *,
+    l2: ArrayLike,
+    penalty_factor: ArrayLike | None = None,
+    sample_weight: ArrayLike | None = None,
+    offset: ArrayLike | None = None,
+    standardize: bool = False,
+) -> Posterior:
+    """The normal approximation to the posterior of a ridge fit, and the evidence of its penalty.
+
+    With the prior ``wⱼ ~ N(0, 1/αⱼ)``, ``αⱼ = Σ sᵢ l2 dⱼ`` (times the column's variance with ``standardize``), the
+    posterior is about ``N(w, H⁻¹)``, ``H = Σ sᵢ pᵢ (1 - pᵢ) xᵢ xᵢᵀ + diag(α)``, and the log evidence
+
+        log p(y) = ℓ(w) + Σⱼ [½ log(αⱼ / 2π) - ½ αⱼ wⱼ²] + k/2 log 2π - ½ log det H,
+
+    where the sum goes over the weights with ``αⱼ > 0``. The intercept, and columns with ``αⱼ = 0``, have a flat prior
+    of density one. ``sᵢ`` count as repetitions.
+
+    Works under ``jit``, ``vmap`` (a sweep over ``l2``: fit and posterior in one function) and ``grad`` (through the
+    fit, too).
+
+    Args:
+        fit: of :func:`fit`, with ``l2`` and without ``l1``, bounds or groups.
+        X, y, sample_weight, offset, penalty_factor, standardize: those of the fit.
+        l2: that of the fit, or one for each column, ``(n,)``; multiplied by ``penalty_factor`` either way. Where it is
+            infinite, the column is not in the model.
+
+    Returns:
+        A :class:`Posterior`. Its numbers are NaN, and its ``message`` says why, if the fit has not converged, if it is
+        no mode of this posterior (another ``l2``, other data), or where ``H`` is singular.
+
+    Raises:
+        ValueError: as :func:`fit` does, and for fits of several classes or lanes (go over those by ``jax.vmap``).
+
+    >>> import jaxlogreg as jlr
+    >>> from jaxlogreg.inference.laplace import laplace
+    >>> hours = jnp.array([[0.5], [1.0], [1.5], [2.0], [2.5], [3.0], [3.5], [4.0]])
+    >>> passed = jnp.array([0, 0, 1, 0, 1, 0, 1, 1])
+    >>> posterior = laplace(jlr.fit(hours, passed, l2=0.1), hours, passed, l2=0.1)
+    >>> posterior.mean.round(2), jnp.sqrt(jnp.diag(posterior.covariance)).round(2)  # the intercept first
+    (Array([-2.02,  0.9 ], dtype=float32), Array([1.66, 0.67], dtype=float32))
+    >>> posterior.log_evidence.round(2)
+    Array(-4.85, dtype=float32)
+    >>> posterior.predict_proba(jnp.array([[4.0], [40.0]])).round(2)  # of the fit: 0.83, 1.00
+    Array([0.79, 0.86], dtype=float32)
+    """
+    matrix = as_design(X)
+    n, dtype = matrix.shape[1], dtype_of(matrix)
+    if classes_of(fit.params, n):
+        raise ValueError("fit must be of two classes for laplace, got a softmax fit; see fit and fit_one_vs_all")
+    strength, pruned = _as_strengths(l2, penalty_factor, n, dtype)
+    options = FitOptions(
+        l2=1.0, penalty_factor=strength, sample_weight=sample_weight, offset=offset,
+        intercept=fit.params.has_intercept, standardize=standardize,
+    )  # fmt: skip
+    return _laplace(as_data(matrix, y, as_binary_labels, options), pruned, fit)
+
+
+def _as_strengths(l2: ArrayLike, factor: ArrayLike | None, n: int, dtype: Any) -> tuple[Array, Array]:
+    """``l2 dⱼ`` of each column, and where ``l2`` is infinite: one there, and True in the second array."""
+    value: Any = l2 if isinstance(l2, jax.Array) else np.asarray(l2)
+    numpy: Any = np if is_concrete(value) else jnp
+    infinite = numpy.isposinf(value)
+    finite = as_nonnegative("l2", numpy.where(infinite, 0, value), dtype, (n,) if value.ndim else ())
+    d = jnp.ones((n,), dtype) if factor is None else as_nonnegative("penalty_factor", factor, dtype, (n,))
+    pruned = jnp.broadcast_to(infinite, (n,)) & (jnp.asarray(d) > 0.0)
+    return jnp.where(pruned, 1.0, jnp.broadcast_to(finite, (n,)) * d), pruned
+
+
+@register_dataclass
+@dataclass(frozen=True)
+class Mode:
+    """The log posterior to second order, in standardised coordinates.
+
+    Args:
+        problem: the ridge problem in those coordinates.
+        coordinates: between them and the columns' own units.
+        v, z, gradient: weights, margins and the gradient of the objective.
+        information: that of the likelihood, ``(k, k)``; zero for pruned columns.
+        precision: ``α``, ``(k,)``.
+        root: ``R`` with ``H⁻¹ = R Rᵀ``; zero for pruned columns.
+        log_evidence: ``log p(y)``, which does not depend on the coordinates.
+        singular: whether ``H`` is, to rounding.
+    """
+
+    problem: Problem
+    coordinates: Coordinates
+    v: Array
+    z: Array
+    gradient: Array
+    information: Array
+    precision: Array
+    root: Array
+    log_evidence: Array
+    singular: Array
+
+    @property
+    def determined(self) -> Array:
+        """``(H⁻¹ I)ⱼⱼ = 1 - αⱼ (H⁻¹)ⱼⱼ``, ``(k,)``: how far the data determine each weight, from 0 to 1."""
+        return jnp.sum(jnp.matmul(self.root, self.root.T, precision=EXACT) * self.information, axis=1)
+
+
+def mode_of(problem: Problem, num_rows: Array, w: Array, pruned: Array) -> Mode:
+    """The log posterior at its mode ``w``, ``(k,)``; ``pruned`` weights, ``(k,)``, are zero and not in the model."""
+    coordinates = choose_coordinates(problem, w, True, alone())
+    problem = in_coordinates(problem, coordinates)
+    v = coordinates.to_solver(w)
+    z, eye = problem.linear_map.mv(v), jnp.eye(v.shape[0], dtype=v.dtype)
+    curvature = problem.loss.curvature(z)
+    assert curvature is not None
+    out = pruned[:, None] | pruned[None]
+    information = jnp.where(out, 0.0, num_rows * problem.linear_map.gram(curvature))
+    precision = jnp.where(pruned, 0.0, num_rows * problem.penalty.diagonal(v))
+    hessian = information + eye * jnp.where(pruned, 1.0, precision)[None]
+    # To a unit diagonal first, so that rounding does not depend on how strong a penalty is.
+    diagonal = jnp.sum(hessian * eye, axis=0)
+    scale = jax.lax.rsqrt(jnp.where(diagonal > 0.0, diagonal, 1.0))
+    factor = jnp.linalg.cholesky(hessian * scale[:, None] * scale[None])
+    pivots = jnp.sum(factor * eye, axis=0)
+    singular = ~jnp.all(pivots * pivots > gram_rounding(v.shape[0], v.dtype))  # NaN is singular
+    root = scale[:, None] * jax.scipy.linalg.solve_triangular(factor, eye, lower=True).T
+    log_det = 2.0 * (jnp.sum(jnp.log(pivots)) - jnp.sum(jnp.log(scale)))
+    held, free = precision > 0.0, ~pruned & (precision == 0.0)
+    log_prior = 0.5 * jnp.sum(jnp.log(jnp.where(held, precision, 1.0)))
+    # Of the volume the units of columns with a prior cancel; those of the free ones remain.
+    volume = jnp.sum(jnp.where(free, 0.5 * jnp.log(2.0 * jnp.pi) - jnp.log(coordinates.scale), 0.0))
+    return Mode(
+        problem,
+        coordinates,
+        v,
+        z,
+        jnp.where(pruned, v, problem.gradient_at(v, problem.loss.residual(z))),
+        information,
+        precision,
+        jnp.where(pruned[:, None], 0.0, root),
+        log_prior + volume - num_rows * problem.value_at(v, z) - 0.5 * log_det,
+        singular,
+    )
+
+
+def posterior_of(fit: Solution, num_rows: Array, mode: Mode) -> Posterior:
+    """What users see of it; NaN unless the fit is the mode."""
+    _, kkt = mode.coordinates.kkt(mode.gradient)
+    distance = jnp.linalg.norm(jnp.matmul(num_rows * mode.gradient, mode.root, precision=EXACT))
+    refusal = first_of(
+        fit,
+        OTHER_DATA=~(kkt <= 10.0 * jnp.maximum(fit.kkt, default_tol(kkt.dtype))),
+        SINGULAR=mode.singular,
+        UNDETERMINED=~(distance <= MAX_DISTANCE),
+    )
+    has_intercept = fit.params.has_intercept
+    root = jax.vmap(mode.coordinates.to_user, in_axes=1, out_axes=1)(mode.root)
+    held = jnp.where(mode.precision > 0.0, mode.determined, 0.0)
+    known = partial(jnp.where, refusal == int(Refusal.NONE))
+    return Posterior(
+        mean=known(intercept_first(flat_weights(fit.params, has_intercept), has_intercept), jnp.nan),
+        root=known(intercept_first(root, has_intercept, axis=0), jnp.nan),
+        log_evidence=known(mode.log_evidence, jnp.nan),
+        effective_parameters=known(jnp.sum(held), jnp.nan),
+        status=jnp.asarray(fit.status),
+        refusal=refusal,
+        has_intercept=has_intercept,
+    )
+
+
+@jax.jit
+def _laplace(data: FitData, pruned: Array, fit: Solution) -> Posterior:
+    problem, _ = as_problem(data)
+    num_rows = total_weight(data)
+    w = flat_weights(fit.params, data.intercept)
+    mode = mode_of(problem, num_rows, w, jnp.append(pruned, jnp.zeros(w.shape[0] - pruned.shape[0], bool)))
+    return posterior_of(fit, num_rows, mode)
+
+
+def total_weight(data: FitData) -> Array:
+    """``Σ sᵢ``."""
+    if data.sample_weight is None:
+        return jnp.asarray(data.y.shape[0], data.l2.dtype)
+    return jnp.sum(data.sample_weight)
