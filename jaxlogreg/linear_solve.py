@@ -13,7 +13,7 @@ from jax import Array, lax
 
 from .lanes import compute_if
 
-__all__ = ["ELIMINATION_MAX", "gram_rounding", "inverse", "solve_convex", "solve_descent", "times"]
+__all__ = ["ELIMINATION_MAX", "gram_rounding", "inverse", "inverse_root", "solve_convex", "solve_descent", "times"]
 
 ELIMINATION_MAX = 64
 BLOCK = 32  # unknowns to a block of an inverse
@@ -50,6 +50,28 @@ def inverse(H: Array) -> Array:
     start = jnp.full((), least, H.dtype), eye, jnp.zeros((), bool)
     found = lax.while_loop(lambda state: (state[0] < 2.0 * most) & ~state[2], attempt, start)[1]
     return found * scale[:, None] * scale[None, :]
+
+
+def inverse_root(H: Array) -> tuple[Array, Array, Array]:
+    """``R`` with ``H⁻¹ = RᵀR``, ``log det H``, and whether positive semidefinite ``H`` is regular beyond rounding.
+
+    ``R`` is the inverse of ``H``'s Cholesky factor. Both mean something only where ``H`` is regular.
+    """
+    n, eye = H.shape[0], jnp.eye(H.shape[0], dtype=H.dtype)
+    scale = _unit_diagonal(H)
+    unit = H * scale[:, None] * scale[None]
+    if n <= ELIMINATION_MAX:
+        table = lax.fori_loop(0, n, _eliminate_below, jnp.concatenate([unit, eye], axis=1))
+        pivots = _diagonal(table[:, :n])
+        regular = jnp.all(pivots > gram_rounding(n, H.dtype))  # False for NaN
+        pivots = jnp.where(pivots > 0.0, pivots, 1.0)
+        root = lax.rsqrt(pivots)[:, None] * table[:, n:]
+    else:
+        factor = jnp.linalg.cholesky(unit)
+        pivots = jnp.square(_diagonal(factor))
+        regular = jnp.all(pivots > gram_rounding(n, H.dtype))
+        root = jax.scipy.linalg.solve_triangular(factor, eye, lower=True)
+    return root * scale[None], jnp.sum(jnp.log(pivots)) - 2.0 * jnp.sum(jnp.log(scale)), regular
 
 
 def gram_rounding(n: int, dtype: jnp.dtype) -> float:
@@ -104,6 +126,17 @@ def _eliminate(H: Array, b: Array) -> Array:
     start = jnp.concatenate([H, b], axis=1), _diagonal(H), jnp.zeros(n, bool)
     table, _, done = lax.fori_loop(0, n, eliminate, start)
     return jnp.where(done[:, None], table[:, n:], 0.0)
+
+
+def _eliminate_below(j: Array, table: Array) -> Array:
+    """``table`` less the multiples of row ``j`` that make its column vanish below."""
+    row, column = (
+        lax.dynamic_index_in_dim(table, j, keepdims=False),
+        lax.dynamic_index_in_dim(table, j, 1, keepdims=False),
+    )
+    pivot = lax.dynamic_index_in_dim(row, j, keepdims=False)
+    below = jnp.where(jnp.arange(table.shape[0]) > j, column / pivot, 0.0)
+    return table - below[:, None] * row[None]
 
 
 def _gauss_jordan(H: Array) -> Array:

@@ -18,14 +18,14 @@ import jax.numpy as jnp
 from jax import Array, lax
 
 from ..linear_maps import LinearMap
-from ..linear_solve import gram_rounding, times
+from ..linear_solve import inverse_root, times
 from ..losses import BinaryCrossEntropy
 from ..losses.elementwise import with_offset
 from ..problem import Problem
 from ..products import EXACT
 from ..pytrees import register_dataclass
 
-__all__ = ["ByColumns", "Evaluation", "evaluate", "inverse_root", "learn_curvature"]
+__all__ = ["ByColumns", "Evaluation", "evaluate", "learn_curvature"]
 
 LEARNING_STEP = 1.0  # in log-likelihood: the curvature changes little within the errors of the estimate
 
@@ -74,32 +74,6 @@ def evaluate(problem: Problem, num_rows: Array, v: Array, penalized: bool) -> Ev
         value = jnp.where(regular, value + penalty, -jnp.inf)
     inverse = jnp.matmul(root.T, root, precision=EXACT)
     return Evaluation(value, penalty, linear_map.rmv(residual), information, inverse, regular)
-
-
-def inverse_root(information: Array) -> tuple[Array, Array, Array]:
-    """``L⁻¹`` of ``I = L Lᵀ``, ``log det I``, and whether ``I`` is regular beyond rounding.
-
-    By elimination, for all lanes at once and without LAPACK.
-    """
-    k, dtype = information.shape[0], information.dtype
-    eye = jnp.eye(k, dtype=dtype)
-    diagonal = jnp.sum(information * eye, axis=0)
-    scale = lax.rsqrt(jnp.where(diagonal > 0.0, diagonal, 1.0))
-    table = jnp.concatenate([information * scale[:, None] * scale[None], eye], axis=1)
-
-    def eliminate(j: Array, table: Array) -> Array:
-        row = lax.dynamic_index_in_dim(table, j, keepdims=False)
-        column = lax.dynamic_index_in_dim(table, j, axis=1, keepdims=False)
-        pivot = lax.dynamic_index_in_dim(row, j, keepdims=False)
-        below = jnp.where(jnp.arange(k) > j, column / pivot, 0.0)
-        return table - below[:, None] * row[None]
-
-    table = lax.fori_loop(0, k, eliminate, table)
-    pivots = jnp.sum(table[:, :k] * eye, axis=0)
-    regular = jnp.all(pivots > gram_rounding(k, dtype))  # False for NaN
-    pivots = jnp.where(pivots > 0.0, pivots, 1.0)
-    root = lax.rsqrt(pivots)[:, None] * table[:, k:] * scale[None]
-    return root, jnp.sum(jnp.log(pivots)) - 2.0 * jnp.sum(jnp.log(scale)), regular
 
 
 def learn_curvature(correction: Array, point: Evaluation, found: Evaluation, step: Array) -> Array:

@@ -16,7 +16,7 @@ from jax.typing import ArrayLike
 from ..coordinates import Coordinates, choose_coordinates, in_coordinates
 from ..lanes import alone
 from ..linear_maps import Columns, Dense, LinearMap, PerClass, WithIntercept, one_block
-from ..linear_solve import gram_rounding
+from ..linear_solve import inverse_root
 from ..losses import BinaryCrossEntropy, MarginLoss, SoftmaxCrossEntropy, sigmoid
 from ..losses.elementwise import with_offset
 from ..models.binary import flat_weights
@@ -31,6 +31,7 @@ from ..models.inputs import (
 )
 from ..penalties import NoPenalty
 from ..problem import Problem
+from ..products import EXACT
 from ..pytrees import register_dataclass
 from ..solution import Params
 
@@ -176,14 +177,8 @@ def residual_of(loss: MarginLoss, z: Array) -> Array:
 
 def inverse_information(information: Array) -> tuple[Array, Array]:
     """Its inverse, and whether it is singular to rounding: then columns depend on each other linearly."""
-    diagonal = jnp.sum(information * jnp.eye(information.shape[0], dtype=information.dtype), axis=0)
-    scale = lax.rsqrt(jnp.where(diagonal > 0.0, diagonal, 1.0))
-    unit = information * scale[:, None] * scale[None]
-    factor = jnp.linalg.cholesky(unit)
-    pivots = jnp.sum(factor * jnp.eye(factor.shape[0], dtype=factor.dtype), axis=0)
-    singular = ~jnp.all(pivots * pivots > gram_rounding(unit.shape[0], unit.dtype))  # NaN is singular
-    inverse = jax.scipy.linalg.cho_solve((factor, True), jnp.eye(unit.shape[0], dtype=unit.dtype))
-    return inverse * scale[:, None] * scale[None], singular
+    root, _, regular = inverse_root(information)
+    return jnp.matmul(root.T, root, precision=EXACT), ~regular
 
 
 def null_log_likelihood(rows: Rows) -> Array:

@@ -23,13 +23,13 @@ from jax.scipy.special import ndtri
 from jax.typing import ArrayLike
 
 from ..concrete import is_concrete
-from ..linear_solve import times
+from ..linear_solve import inverse_root, times
 from ..models.inputs import Design
 from ..pytrees import register_dataclass
 from ..solution import Solution, Status
 from ..solvers.driver import default_tol
 from .firth import FirthSolution
-from .jeffreys import Evaluation, evaluate, inverse_root, learn_curvature
+from .jeffreys import Evaluation, evaluate, learn_curvature
 from .likelihood import Likelihood, Rows, as_rows, intercept_first, likelihood_of
 from .refusal import explain, first_of
 from .summary import as_level
