@@ -6,6 +6,8 @@ Shows
 - ``jlr.summary`` of every fit, and its refusals: where all carriers of a rare variant are cases (or controls) the
   estimate is infinite, and there is no p-value to report;
 - ``jlr.fit_firth`` in the same program, whose estimates are finite everywhere;
+- ``jlr.profile_interval`` of the Firth fits of rare variants: the p-values of their penalised likelihood ratios, for
+  those of Wald's test are too large where counts are small;
 - progress, as blocks of variants are done.
 
 The genotypes are simulated: six common variants and one rare one have an effect. Run it with
@@ -27,7 +29,8 @@ from jax import Array
 import jaxlogreg as jlr
 
 OUTPUT = Path(__file__).parent / "output"
-PEOPLE, VARIANTS, BLOCK = 2000, 20_000, 2000
+PEOPLE, VARIANTS, BLOCK, RARE_BLOCK = 2000, 20_000, 2000, 250
+FEW = 5
 CHROMOSOMES = 20
 SIGNIFICANT = 0.05 / VARIANTS  # Bonferroni
 
@@ -39,12 +42,16 @@ def main() -> None:
 
     wald, firth = scan(covariates, genotypes, y)
     print(f"\nmaximum likelihood: {wald.message}")
-    print(f"Firth: {int((firth.refusal == 0).sum())} of {VARIANTS} have an estimate (the others have no carrier)")
+    print(f"Firth: {int((firth.refusal == 0).sum())} of {VARIANTS} have an estimate (the others have no carrier)\n")
 
-    p = np.where(wald.refusal == 0, wald.p_value[:, -1], firth.p_value[:, -1])
-    report(p, wald, firth, genotypes, y, effects)
-    draw_manhattan(p, np.asarray(wald.refusal), effects)
-    draw_quantiles(np.asarray(wald.p_value[:, -1]), np.asarray(firth.p_value[:, -1]))
+    carriers, cases = (genotypes > 0).sum(axis=1), ((genotypes > 0) & (y > 0.5)).sum(axis=1)
+    few = (np.minimum(cases, carriers - cases) < FEW) & (carriers >= FEW)
+    p = np.where(carriers >= FEW, wald.p_value[:, -1], np.nan)
+    print(f"{int((carriers < FEW).sum())} variants have fewer than {FEW} carriers, too few to tell")
+    p[few] = firth_p_values(covariates, genotypes[few], y)
+    report(p, few, firth, carriers, cases, effects)
+    draw_manhattan(p, few, effects)
+    draw_quantiles(p[~few], p[few], np.asarray(firth.p_value[few, -1]))
     print("\nsaved examples/output/genome_scan_manhattan.png and genome_scan_qq.png")
 
 
@@ -78,12 +85,27 @@ def scan(covariates: np.ndarray, genotypes: np.ndarray, y: np.ndarray) -> tuple[
     return jax.tree.map(lambda *blocks: np.concatenate(blocks), *found)
 
 
+def firth_p_values(covariates: np.ndarray, genotypes: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Of the variants' penalised likelihood ratios, a block at a time; the last one is filled up."""
+
+    def one(variant: Array) -> Array:
+        X = jlr.Columns(covariates, variant.astype(jnp.float32))
+        return jlr.profile_interval(jlr.fit_firth(X, y), X, y).p_value[-1]
+
+    count, size = len(genotypes), RARE_BLOCK
+    padded = np.resize(genotypes, (-(-count // size) * size, PEOPLE))
+    block, start = jax.jit(jax.vmap(one)), time.perf_counter()
+    p = np.concatenate([block(padded[first : first + size]) for first in range(0, len(padded), size)])[:count]
+    print(f"{count} have fewer in one class: tested by Firth's likelihood in {time.perf_counter() - start:.1f} s")
+    return p
+
+
 def report(
     p: np.ndarray,
-    wald: jlr.Summary,
+    few: np.ndarray,
     firth: jlr.Summary,
-    genotypes: np.ndarray,
-    y: np.ndarray,
+    carriers: np.ndarray,
+    cases: np.ndarray,
     effects: dict[int, float],
 ) -> None:
     """The variants beyond the threshold, and how many of those with an effect were found."""
@@ -91,27 +113,22 @@ def report(
     print(f"\nvariants with p < {SIGNIFICANT:.1e}:")
     print("  variant  carriers  cases  odds ratio (Firth)         p  method  true odds ratio")
     for j in hits:
-        carrier = genotypes[j] > 0
-        refused = wald.refusal[j] != 0
         print(
-            f"  {j:7d} {carrier.sum():9d} {int(y[carrier].sum()):6d} {firth.odds_ratio[j, -1]:19.2f} {p[j]:9.1e}  "
-            f"{'Firth ' if refused else 'Wald  '} {np.exp(effects.get(j, 0.0)):16.2f}"
+            f"  {j:7d} {carriers[j]:9d} {cases[j]:6d} {firth.odds_ratio[j, -1]:19.2f} {p[j]:9.1e}  "
+            f"{'Firth ' if few[j] else 'Wald  '} {np.exp(effects.get(j, 0.0)):16.2f}"
         )
     print(f"{len(set(hits) & set(effects))} of the {len(effects)} variants with an effect found, "
           f"{len(set(hits) - set(effects))} found that have none")  # fmt: skip
 
 
-def draw_manhattan(p: np.ndarray, refusal: np.ndarray, effects: dict[int, float]) -> None:
-    """``-log10 p`` along the genome; what maximum likelihood could not fit as triangles."""
+def draw_manhattan(p: np.ndarray, few: np.ndarray, effects: dict[int, float]) -> None:
+    """``-log10 p`` along the genome; rare variants as triangles."""
     figure, axis = plt.subplots(figsize=(10, 4), layout="constrained")
     position, height = np.arange(VARIANTS), -np.log10(p)
     per_chromosome = VARIANTS // CHROMOSOMES
     colour = np.where(position // per_chromosome % 2 == 0, "#0072b2", "#56b4e9")
-    fitted = refusal == 0
-    axis.scatter(position[fitted], height[fitted], s=5, c=colour[fitted], linewidths=0)
-    axis.scatter(
-        position[~fitted], height[~fitted], s=16, marker="^", c="#d55e00", linewidths=0, label="separated: by Firth"
-    )
+    axis.scatter(position[few], height[few], s=10, marker="^", c="#d55e00", linewidths=0, label="rare: by Firth")
+    axis.scatter(position[~few], height[~few], s=5, c=colour[~few], linewidths=0)
     for j in effects:
         axis.annotate(str(j), (j, height[j]), xytext=(0, 4), textcoords="offset points", ha="center", fontsize=8)
     axis.axhline(-np.log10(SIGNIFICANT), color="black", linestyle=":", linewidth=1, label="Bonferroni, 5 %")
@@ -121,10 +138,14 @@ def draw_manhattan(p: np.ndarray, refusal: np.ndarray, effects: dict[int, float]
     figure.savefig(OUTPUT / "genome_scan_manhattan.png", dpi=120)
 
 
-def draw_quantiles(wald: np.ndarray, firth: np.ndarray) -> None:
+def draw_quantiles(wald: np.ndarray, firth: np.ndarray, firth_wald: np.ndarray) -> None:
     """Observed against expected quantiles: on the diagonal, p-values are what they claim to be."""
     figure, axis = plt.subplots(figsize=(5, 5), layout="constrained")
-    for name, p, colour in (("maximum likelihood", wald, "#0072b2"), ("Firth", firth, "#d55e00")):
+    for name, p, colour in (
+        ("common: maximum likelihood", wald, "#0072b2"),
+        ("rare: Firth's likelihood ratio", firth, "#d55e00"),
+        ("rare: Firth's Wald test", firth_wald, "#999999"),
+    ):
         observed = np.sort(p[np.isfinite(p)])
         expected = (np.arange(observed.size) + 0.5) / observed.size
         axis.plot(-np.log10(expected), -np.log10(observed), ".", markersize=4, color=colour, label=name)

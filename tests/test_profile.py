@@ -62,6 +62,8 @@ def test_penalised_limits_equal_those_of_logistf(name, dtype):
     assert found.message == ""
     for limits, key in ((found.lower, "profile_ci_lower"), (found.upper, "profile_ci_upper")):
         np.testing.assert_allclose((exact(limits) - numbers(expected[key])) / errors, 0.0, atol=ATOL)
+    p_value = numbers(expected["p_profile"])
+    np.testing.assert_allclose(found.p_value, p_value, rtol=1e-6 if X64 else 1e-2, atol=1e-12 if X64 else 1e-6)
 
 
 def numbers(by_name):
@@ -86,6 +88,8 @@ def test_limits_of_maximum_likelihood_equal_those_of_root_finding(level, dtype):
     assert np.all(found.converged)
     np.testing.assert_allclose((found.lower - lower) / std_error, 0.0, atol=ATOL)
     np.testing.assert_allclose((found.upper - upper) / std_error, 0.0, atol=ATOL)
+    ratios = [2 * (log_likelihood(A, y, w) - profile(A, y, j, 0.0)) for j in range(len(w))]
+    np.testing.assert_allclose(found.p_value, chi2.sf(ratios, 1), rtol=1e-6 if X64 else 1e-2)
 
 
 @pytest.mark.skipif(not X64, reason="float32 cannot tell the likelihood's ends")
@@ -123,6 +127,7 @@ def test_lanes_equal_the_loop(firth, dtype):
         alone = interval(X[i], y[i])
         np.testing.assert_allclose(lanes.lower[i], alone.lower, atol=1e-7 if X64 else 1e-2)
         np.testing.assert_allclose(lanes.upper[i], alone.upper, atol=1e-7 if X64 else 1e-2)
+        np.testing.assert_allclose(lanes.p_value[i], alone.p_value, atol=1e-7 if X64 else 1e-3)
 
 
 def test_a_traced_level_does_not_recompile_nor_differ(made):

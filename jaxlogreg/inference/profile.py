@@ -32,6 +32,7 @@ from .firth import FirthSolution
 from .jeffreys import Evaluation, evaluate, learn_curvature
 from .likelihood import Likelihood, Rows, as_rows, intercept_first, likelihood_of
 from .refusal import explain, first_of
+from .restricted import MAX_DAMPING, next_damping, restricted_maximum, rounding_of
 from .summary import as_level
 
 __all__ = ["ProfileInterval", "profile_interval"]
@@ -40,7 +41,6 @@ TOLERANCE = 1e-9  # of the log-likelihood and of what the other coefficients cou
 NEAR = 1e-3  # in log-likelihood: from here on steps are taken as they are
 WEIGHT = 2.0  # κ: of a point outside of the region
 MIN_GAIN = 1e-4  # of what the slope promises (Armijo)
-MIN_DAMPING, MAX_DAMPING, DAMPING_FACTOR = 1e-6, 1e9, 100.0  # of the curvature of rows of even odds
 MAX_STEPS = 200
 NEVER = 32.0  # Wald half-widths from the estimate: still inside, the likelihood does not fall
 STRETCH = 9.0  # of a step on from where nothing bends any more
@@ -54,21 +54,26 @@ class ProfileInterval:
     Args:
         lower, upper: the limits; infinite where the likelihood never falls as far (a quasi-separated coefficient), NaN
             where there is none or none was found.
+        p_value: of the likelihood-ratio test that the coefficient is zero, ``(k,)``.
         lower_status, upper_status: a :class:`Status` each. CONVERGED only if the limit satisfies its equations, or is
             infinite.
+        p_status: a :class:`Status`: of the fit with the coefficient held at zero.
         refusal: a :class:`Refusal`: why there are none at all.
     """
 
     lower: Array
     upper: Array
+    p_value: Array
     lower_status: Array
     upper_status: Array
+    p_status: Array
     refusal: Array
 
     @property
     def converged(self) -> Array:
-        """Whether both limits of each coefficient were found, ``(k,)``."""
-        return (self.lower_status == int(Status.CONVERGED)) & (self.upper_status == int(Status.CONVERGED))
+        """Whether all three numbers of each coefficient were found, ``(k,)``."""
+        statuses = self.lower_status, self.upper_status, self.p_status
+        return jnp.all(jnp.stack([status == int(Status.CONVERGED) for status in statuses]), axis=0)
 
     @property
     def message(self) -> str:
@@ -80,8 +85,8 @@ class ProfileInterval:
         if not missed:
             return ""
         return (
-            f"the limits of {missed} of {self.lower.size} coefficients were not found: the likelihood is too flat or "
-            "the dtype too short (in float32, use float64)"
+            f"the limits or the p-value of {missed} of {self.lower.size} coefficients were not found: the likelihood "
+            "is too flat or the dtype too short (in float32, use float64)"
         )
 
 
@@ -94,11 +99,13 @@ def profile_interval(
     sample_weight: ArrayLike | None = None,
     offset: ArrayLike | None = None,
 ) -> ProfileInterval:
-    """Confidence intervals of the coefficients from the profile likelihood.
+    """Confidence intervals and tests of the coefficients from the profile likelihood.
 
     ``{βⱼ : 2 (ℓ_max - max_{others} ℓ) <= χ²₁(level)}`` for a fit of maximum likelihood, and the same with the penalised
     ``ℓ*`` for one of :func:`fit_firth` (R's ``confint`` of ``glm`` and of ``logistf``). They follow the likelihood
-    where it is not a parabola, in small samples and for large effects, and where one side has no limit say so.
+    where it is not a parabola, in small samples and for large effects, and where one side has no limit say so. The
+    p-values are of the same likelihood ratios, at zero (those that logistf prints): small where zero is not in the
+    interval, also where an estimate is large because of its standard error, as in rare and separated data.
 
     Works under ``jit`` and ``vmap``. All limits are found in one program, each by a few Newton steps. It is not
     differentiable: limits are constants to ``jax.grad``.
@@ -152,8 +159,11 @@ def _intervals(fit: Solution, rows: Rows, level: Array) -> ProfileInterval:
     ends, status = jax.vmap(limit)(jnp.concatenate([directions, -directions]))
     upper, lower = jnp.split(ends, 2)
     upper_status, lower_status = jnp.split(status, 2)
-    first = partial(intercept_first, has_intercept=likelihood.has_intercept)
-    return ProfileInterval(first(-lower), first(upper), first(lower_status), first(upper_status), refusal)
+    restricted, p_status = jax.vmap(partial(restricted_maximum, likelihood, penalized, going))(directions)
+    statistic = jnp.maximum(2.0 * (best.value - restricted), 0.0)
+    p_value = jnp.where(p_status == int(Status.CONVERGED), lax.erfc(jnp.sqrt(0.5 * statistic)), jnp.nan)
+    numbers = -lower, upper, p_value, lower_status, upper_status, p_status
+    return ProfileInterval(*(intercept_first(x, likelihood.has_intercept) for x in numbers), refusal)
 
 
 @register_dataclass
@@ -227,8 +237,7 @@ def _judge(
     near = ahead + jnp.abs(point.value - critical) <= NEAR
     taken = (found.value > -jnp.inf) & ((gain >= MIN_GAIN * slope) | near)
 
-    less = jnp.where(walk.damping <= MIN_DAMPING, 0.0, walk.damping / DAMPING_FACTOR)
-    damping = jnp.where(taken, less, jnp.maximum(MIN_DAMPING, walk.damping * DAMPING_FACTOR))
+    damping = next_damping(walk.damping, taken)
     num_steps = walk.num_steps + 1
     infinite = taken & inside & (jnp.sum(a * trial) >= far)
     status = jnp.int32(Status.RUNNING)
@@ -249,7 +258,6 @@ def _satisfied(point: Evaluation, critical: Array, a: Array) -> Array:
     towards, lifted = times(point.inverse, a), times(point.inverse, point.score)
     pull = jnp.sum(a * lifted)
     others = jnp.sum(point.score * lifted) - pull * pull / jnp.sum(a * towards)
-    rounding = 32.0 * float(jnp.finfo(a.dtype).eps) * (jnp.abs(point.value - point.penalty) + jnp.abs(point.penalty))
-    tolerance = jnp.maximum(TOLERANCE, rounding)
+    tolerance = jnp.maximum(TOLERANCE, rounding_of(point))
     outward = pull < 0.0  # the score points back: the far side of the region, not the near one
     return point.regular & outward & (jnp.abs(point.value - critical) <= tolerance) & (others <= tolerance)
