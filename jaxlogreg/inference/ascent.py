@@ -86,11 +86,12 @@ def advance(ascent: Ascent, value: Array, wanted: Array, holds: Array, tol: Arra
     num_steps = ascent.num_steps + 1
     # At a bound, and pulled beyond it, is an end, too.
     ended = better & jnp.all(holds | (pull == 0.0))
-    unbounded = jnp.any((here <= ascent.lowest) & (wanted < 0.0) & ~holds)
-    stuck = ~better & (jnp.max(radius) < 0.1 * tol)
+    stuck = ~better & (jnp.max(radius) < jnp.maximum(0.1 * tol, 4.0 * eps))
     status = jnp.where(num_steps >= max_steps, int(Status.MAX_STEPS), int(Status.RUNNING))
     status = jnp.where(stuck, int(Status.STALLED), status)
-    status = jnp.where(ended, jnp.where(unbounded, int(Status.SEPARABLE), int(Status.CONVERGED)), status)
+    status = jnp.where(ended, int(Status.CONVERGED), status)
+    unbounded = jnp.any((found.best <= ascent.lowest) & (found.pull == 0.0)) & (found.value > -jnp.inf)
+    status = jnp.where((status != int(Status.RUNNING)) & unbounded, int(Status.SEPARABLE), status)
     trial = jnp.where(status == int(Status.RUNNING), jnp.clip(found.trial, ascent.lowest, ascent.highest), found.best)
     return replace(found, trial=trial, num_steps=num_steps, status=status.astype(jnp.int32))
 
@@ -100,5 +101,7 @@ def _step(ascent: Ascent, pull: Array, radius: Array, eps: float) -> Array:
     near = (jnp.abs(pull) < NEAR) & (ascent.value > -jnp.inf)
     move, change = (jnp.where(near, x, 0.0) for x in (ascent.trial - ascent.best, pull - ascent.pull))
     multiple = jnp.sum(change * jnp.where(near, pull, 0.0)) / jnp.maximum(jnp.sum(change * change), eps * eps)
-    ahead = jnp.clip(pull - multiple * (move + change), -NEAR, NEAR)
-    return jnp.where(near, ahead, jnp.clip(pull, -radius, radius))
+    # Where the pull did not fall by the move there is no end in sight: once more as far, and the pull besides.
+    falls = jnp.sum(move * change) < 0.0
+    ahead = jnp.where(falls, pull - multiple * (move + change), pull + move)
+    return jnp.where(near, jnp.clip(ahead, -NEAR, NEAR), jnp.clip(pull, -radius, radius))

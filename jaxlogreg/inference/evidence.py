@@ -19,9 +19,9 @@ Computation 4 (1992); Tipping, Sparse Bayesian learning and the relevance vector
 Fast marginal likelihood maximisation for sparse Bayesian models, AISTATS (2003).
 """
 
+import operator
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -29,30 +29,29 @@ import numpy as np
 from jax import Array, lax
 from jax.typing import ArrayLike
 
-from ..concrete import as_scalar, is_concrete
+from ..concrete import is_concrete
 from ..coordinates import choose_coordinates, in_coordinates
 from ..lanes import alone
-from ..linear_maps import LinearMap, Standardized, WithIntercept
-from ..losses import BinaryCrossEntropy
-from ..losses.elementwise import with_offset
-from ..models.binary import FitData, FitOptions, as_data, as_problem, as_solution, fit_settings
+from ..models.binary import FitData, FitOptions, as_data, as_problem, as_solution, fit_settings, flat_weights
 from ..models.inputs import Design, as_binary_labels, as_design, as_nonnegative, dtype_of
-from ..problem import Problem
-from ..products import EXACT
 from ..pytrees import register_dataclass
 from ..solution import Solution, Status
 from ..solvers import Solver
+from ..solvers.driver import settings
 from ..solvers.loop import Limits
 from ..solvers.solve import solve
 from .ascent import Ascent, advance
 from .laplace import Mode, mode_of, posterior_of, total_weight
-from .posterior import Posterior, sum_of_margins
+from .posterior import Posterior
+from .refusal import Refusal
 
 __all__ = ["EvidenceResult", "evidence_l2"]
 
-# Of prior precisions of standardised coefficients: below, a deviation of 1000 is as good as none; above, the prior
-# leaves a column less than a millionth of what its information allows.
-WEAKEST, STRONGEST = 1e-6, 1e6 / 4.0
+# Of prior precisions of standardised coefficients: below, a deviation of 1000 is as good as none (in float32, of 30:
+# weaker ones cannot be told apart); above, the prior leaves a column less than a millionth of what its information
+# allows.
+WEAKEST, STRONGEST = {64: 1e-6, 32: 1e-3}, 1e6 / 4.0
+GONE = 1e6  # times the strongest, for columns that are out: what they would move of the others is less than rounding
 
 
 @register_dataclass
@@ -65,7 +64,7 @@ class EvidenceResult:
             coefficients are zero.
         solution: the fit, as :func:`fit` with that ``l2`` gives it.
         posterior: of the weights, as :func:`laplace` gives it.
-        num_steps: fits that it took.
+        num_steps: steps that it took, a fit each (and one more at the end).
         status: CONVERGED at a maximum of the evidence (also at infinity); SEPARABLE where the evidence still grows with
             a prior that holds nothing; MAX_STEPS; STALLED where rounding hides which way it grows; or that of the fit.
     """
@@ -98,26 +97,16 @@ class EvidenceResult:
 
     @property
     def message(self) -> str:
-        """What happened, in words. For concrete results of one lane, not inside jit."""
-        status, pruned = Status(int(self.status)), np.asarray(self.pruned)
-        text = (
-            f"{status.name} after {int(self.num_steps)} steps (log evidence {float(self.log_evidence):.6g}, "
-            f"{float(self.effective_parameters):.3g} effective parameters)"
-        )
-        if status == Status.SEPARABLE:
-            text += (
-                "; the evidence still grows with a prior that holds nothing: the classes are separated, and no finite "
-                "strength is best; choose l2 yourself, or by cross_validate"
-            )
-        elif status == Status.MAX_STEPS:
-            text += "; raise max_steps"
-        elif status != Status.CONVERGED:
-            text += f"; the fit: {self.solution.message}"
-        if pruned.ndim:
-            text += f"; {int(pruned.sum())} of {pruned.size} columns pruned"
-        elif pruned:
-            text += "; the evidence grows with l2 without end: the columns do not help to predict the labels"
-        return text
+        """What happened, in words. For concrete results, not inside jit."""
+        if np.ndim(self.status) == 0:
+            return _describe(self)
+        statuses = np.asarray(self.status)
+        failed = [tuple(map(int, lane)) for lane in np.argwhere(statuses != Status.CONVERGED)]
+        text = f"{statuses.size - len(failed)} of {statuses.size} lanes converged"
+        for lane in failed[:3]:
+            result = jax.tree.map(operator.itemgetter(lane), self)
+            text += f"; lane {', '.join(map(str, lane))}: {_describe(result)}"
+        return text + (f"; and {len(failed) - 3} lanes more" if len(failed) > 3 else "")
 
 
 def evidence_l2(
@@ -159,17 +148,17 @@ def evidence_l2(
         An :class:`EvidenceResult`. Look at ``status`` or ``message``.
 
     Raises:
-        ValueError: as :func:`fit` does, and for ``init_l2`` that is not positive.
+        ValueError: as :func:`fit` does; for ``init_l2`` that is not positive, and ``tol`` or ``max_steps`` that are
+            negative.
 
     >>> import jaxlogreg as jlr
-    >>> from jaxlogreg.inference.evidence import evidence_l2
-    >>> X = jax.random.normal(jax.random.key(0), (200, 4))
-    >>> y = jax.random.uniform(jax.random.key(1), 200) < jax.nn.sigmoid(2.0 * X[:, 0] - X[:, 1])
-    >>> found = evidence_l2(X, y, per_column=True)
+    >>> X = jax.random.normal(jax.random.key(1), (200, 4))
+    >>> y = jax.random.uniform(jax.random.key(2), 200) < jax.nn.sigmoid(2.0 * X[:, 0] - X[:, 1])
+    >>> found = jlr.evidence_l2(X, y, per_column=True)
     >>> found.pruned  # the columns that only look like noise
     Array([False, False,  True,  True], dtype=bool)
     >>> found.solution.params.coef.round(1)
-    Array([ 1.9, -1. ,  0. ,  0. ], dtype=float32)
+    Array([ 2.4, -1. ,  0. ,  0. ], dtype=float32)
     """
     matrix = as_design(X)
     n, dtype = matrix.shape[1], dtype_of(matrix)
@@ -184,88 +173,112 @@ def evidence_l2(
         raise ValueError(f"init_l2 must be positive, got {np.asarray(start).min():g}")
     if tol is None:
         tol = 1e-6 if jnp.finfo(dtype).bits == 64 else 1e-3
-    if is_concrete(max_steps) and not np.asarray(max_steps) >= 1:
-        raise ValueError(f"max_steps must be at least 1, got {max_steps}")
     solver, limits = fit_settings(options, data, n + data.intercept)
-    return _maximise(per_column, data, start, as_scalar(tol, dtype), as_scalar(max_steps, np.int32), solver, limits)
+    return _maximise(per_column, data, start, settings(dtype, solver, tol, max_steps)[1], solver, limits)
 
 
 @partial(jax.jit, static_argnums=0)
 def _maximise(
-    per_column: bool, data: FitData, start: Array | None, tol: Array, max_steps: Array, solver: Solver, limits: Limits
+    per_column: bool, data: FitData, start: Array | None, ends: Limits, solver: Solver, limits: Limits
 ) -> EvidenceResult:
     n, num_rows = data.X.shape[1], total_weight(data)
     problem, w = as_problem(data)
     # What l2 = 1 means for standardised coefficients, as log α.
     coordinates = choose_coordinates(problem, w, True, alone())
     unit = jnp.log(num_rows * in_coordinates(problem, coordinates).penalty.diagonal(w)[:n])
-    lowest, highest, usual = jnp.log(WEAKEST) - unit, jnp.log(STRONGEST * num_rows) - unit, -unit
+    weakest = WEAKEST[jnp.finfo(unit.dtype).bits]
+    lowest, highest, usual = jnp.log(weakest) - unit, jnp.log(STRONGEST * num_rows) - unit, -unit
     if not per_column:
         lowest, highest, usual = jnp.min(lowest)[None], jnp.max(highest)[None], jnp.mean(usual)[None]
     begin = usual if start is None else jnp.broadcast_to(jnp.log(start), usual.shape)
 
-    def problem_of(log_l2: Array, pruned: Array) -> tuple[FitData, Problem]:
-        own = replace(data, penalty_factor=jnp.broadcast_to(jnp.exp(log_l2), (n,)))
+    def fit_at(log_l2: Array, out: Array, init: Array) -> tuple[Solution, Mode]:
+        """The fit and its mode, without the columns that are ``out``."""
+        own = replace(data, penalty_factor=jnp.broadcast_to(jnp.exp(log_l2), (n,)) * jnp.where(out, GONE, 1.0))
         posed, _ = as_problem(own)
-        return own, replace(posed, linear_map=_without(posed.linear_map, pruned, w.dtype))
+        out = jnp.append(out, jnp.zeros(w.shape[0] - n, bool))
+        # From zero where columns go out: beside the others' optimum their own way is lost in rounding.
+        warm = jnp.all(jnp.isfinite(init)) & ~jnp.any(out)
+        solution = solve(solver, posed, jnp.where(warm, init, 0.0), limits)
+        solution = replace(solution, params=jnp.where(out, 0.0, solution.params))
+        return as_solution(own, posed, solution), mode_of(posed, num_rows, solution.params, out)
 
-    def mode_at(posed: Problem, solution: Solution, pruned: Array) -> Mode:
-        flags = jnp.append(pruned, jnp.zeros(w.shape[0] - n, bool))
-        return mode_of(posed, num_rows, solution.params, flags)
-
-    def step(state: tuple[Ascent, Solution, Array]) -> tuple[Ascent, Solution, Array]:
+    def step(state: _State) -> _State:
         # The last round fits once more, without the columns that are pruned.
-        ascent, last, _ = state
-        ended = ascent.status != int(Status.RUNNING)
+        ascent, ended = state.ascent, state.ascent.status != int(Status.RUNNING)
         pruned = ended & jnp.broadcast_to(ascent.trial >= highest, (n,))
-        _, posed = problem_of(ascent.trial, pruned)
-        solution = solve(solver, posed, jnp.where(jnp.all(jnp.isfinite(last.params)), last.params, 0.0), limits)
-        mode = mode_at(posed, solution, pruned)
-        pull, holds = _condition(mode, num_rows, n, per_column, tol)
-        moved = advance(ascent, mode.log_evidence, pull, holds, tol, max_steps)
-        return jax.tree.map(partial(jnp.where, ended), ascent, moved), solution, ended
+        fit, mode = fit_at(ascent.trial, pruned, flat_weights(state.fit.params, data.intercept))
+        pull, holds = _condition(mode, n, per_column, ends.tol)
+        moved = advance(ascent, mode.log_evidence, pull, holds, ends.tol, ends.max_steps)
+        ascent = jax.tree.map(partial(jnp.where, ended), ascent, moved)
+        return _State(ascent, fit, posterior_of(fit, num_rows, mode), ended)
 
-    shapes = jax.eval_shape(lambda: solve(solver, problem, w, limits))
-    nothing = replace(jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), shapes), params=w)
-    state = Ascent.begin(begin, lowest, highest), nothing, jnp.zeros((), bool)
-    ascent, solution, _ = lax.while_loop(lambda state: ~state[2], step, state)
-    pruned = jnp.broadcast_to(ascent.trial >= highest, (n,))
-    own, posed = problem_of(ascent.trial, pruned)
-    fit = as_solution(own, posed, solution)
-    l2 = jnp.where(ascent.trial >= highest, jnp.inf, jnp.exp(ascent.trial))
+    begun = Ascent.begin(begin, lowest, highest)
+    shapes = jax.eval_shape(lambda: fit_at(begin, jnp.zeros((n,), bool), w))
+    fit, posterior = jax.tree.map(
+        lambda x: jnp.zeros(x.shape, x.dtype), (shapes[0], jax.eval_shape(posterior_of, shapes[0], num_rows, shapes[1]))
+    )
+    last = lax.while_loop(lambda state: ~state.ended, step, _State(begun, fit, posterior, jnp.zeros((), bool)))
+    trial = last.ascent.trial
+    l2 = jnp.where(trial >= highest, jnp.inf, jnp.exp(trial))
+    known = last.posterior.refusal == int(Refusal.NONE)
     return EvidenceResult(
         l2=l2 if per_column else l2[0],
-        solution=fit,
-        posterior=posterior_of(fit, num_rows, mode_at(posed, solution, pruned)),
-        num_steps=ascent.num_steps,
-        status=jnp.where(fit.converged, ascent.status, fit.status),
+        solution=last.fit,
+        posterior=last.posterior,
+        num_steps=last.ascent.num_steps,
+        status=jnp.where(
+            last.fit.converged, jnp.where(known, last.ascent.status, int(Status.STALLED)), last.fit.status
+        ),
     )
 
 
-def _condition(mode: Mode, num_rows: Array, n: int, per_column: bool, tol: Array) -> tuple[Array, Array]:
+@register_dataclass
+@dataclass(frozen=True)
+class _State:
+    """The way up, and the last fit with its posterior; ``ended`` once that is of the best strengths."""
+
+    ascent: Ascent
+    fit: Solution
+    posterior: Posterior
+    ended: Array
+
+
+def _condition(mode: Mode, n: int, per_column: bool, tol: Array) -> tuple[Array, Array]:
     """How far ``log α`` is from where ``γ = α q`` holds, and whether it holds to ``tol``: of each strength."""
-    linear_map, loss, root = mode.problem.linear_map, mode.problem.loss, mode.root
-    assert isinstance(loss, BinaryCrossEntropy)
-    # The derivative of σ(z) σ(-z) is its product with 1 - 2 σ(z).
-    third = -num_rows * loss.curvature(mode.z) * jnp.tanh(0.5 * with_offset(mode.z, loss.offset))
-    slope = linear_map.rmv(third * sum_of_margins(jnp.square, linear_map, root.T))
-    t = jnp.matmul(root, jnp.matmul(slope, root, precision=EXACT), precision=EXACT)
-    variance = jnp.sum(jnp.square(root), axis=1)[:n]
-    gamma, q, alpha = mode.determined[:n], (mode.v * (mode.v - t))[:n], mode.precision[:n]
+    gamma, q, alpha = mode.determined[:n], (mode.v * (mode.v - mode.lag))[:n], mode.precision[:n]
     if not per_column:
         gamma, held = jnp.sum(gamma)[None], jnp.sum(alpha * q)[None]
         pull = jnp.where(held > 0.0, jnp.log(gamma / jnp.where(held > 0.0, held, 1.0)), jnp.inf)
         return pull, jnp.abs(gamma - held) <= tol * gamma
     # Of the column alone, beside the others: the sparsity s and the quality q² of Tipping & Faul.
+    variance = jnp.sum(jnp.square(mode.root), axis=1)[:n]
     s = gamma / variance
     excess = q / jnp.square(variance) - s
     pull = 2.0 * jnp.log(s) - jnp.log(jnp.where(excess > 0.0, excess, 1.0)) - jnp.log(alpha)
     return jnp.where(excess > 0.0, pull, jnp.inf), jnp.abs(gamma - alpha * q) <= tol * gamma
 
 
-def _without(linear_map: LinearMap, pruned: Array, dtype: Any) -> LinearMap:
-    """The map with zeros for pruned columns, without a copy."""
-    base = linear_map.base if isinstance(linear_map, WithIntercept) else linear_map
-    scale = jnp.where(pruned, jnp.inf, 1.0).astype(dtype)
-    kept = Standardized(base, jnp.zeros_like(scale), scale)
-    return WithIntercept(kept) if isinstance(linear_map, WithIntercept) else kept
+def _describe(result: EvidenceResult) -> str:
+    status, pruned = Status(int(result.status)), np.asarray(result.pruned)
+    text = (
+        f"{status.name} after {int(result.num_steps)} steps (log evidence {float(result.log_evidence):.6g}, "
+        f"{float(result.effective_parameters):.3g} effective parameters)"
+    )
+    if not result.solution.converged:
+        text += f"; the fit: {result.solution.message}"
+    elif status == Status.SEPARABLE:
+        text += (
+            "; the evidence still grows with a prior that holds nothing: the classes are separated, and no finite "
+            "strength is best; choose l2 yourself, or by cross_validate"
+        )
+    elif status == Status.MAX_STEPS:
+        text += "; raise max_steps"
+    elif status == Status.STALLED:
+        reason = result.posterior.message or "rounding hides which way the evidence grows; loosen tol or use float64"
+        text += f"; {reason}"
+    if pruned.ndim:
+        text += f"; {int(pruned.sum())} of {pruned.size} columns pruned"
+    elif pruned:
+        text += "; the evidence grows with l2 without end: the columns do not help to predict the labels"
+    return text

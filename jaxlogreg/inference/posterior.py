@@ -43,7 +43,8 @@ _REASON = {
         "rounding cannot tell them apart; penalise them, drop one of them, or use float64"
     ),
     Refusal.UNDETERMINED: (
-        "the fit is further from the mode than a twentieth of a posterior standard deviation; fit with a smaller tol"
+        "the fit is so far from the mode that it shows: by more than a twentieth of a posterior standard deviation or "
+        "of the log evidence; fit with a smaller tol, in float64"
     ),
 }
 
@@ -88,7 +89,13 @@ class Posterior:
         return explain(self.refusal, _REASON)
 
     def sample(self, key: Array, num_samples: int) -> Array:
-        """Weights from the posterior, ``(num_samples, k)``; lanes ``(..., num_samples, k)`` from the same numbers."""
+        """Weights from the posterior, ``(num_samples, k)``; lanes ``(..., num_samples, k)`` from the same numbers.
+
+        Raises:
+            ValueError: if ``num_samples`` is not a positive integer.
+        """
+        if not isinstance(num_samples, int) or num_samples < 1:
+            raise ValueError(f"num_samples must be a positive Python integer (it is a shape), got {num_samples!r}")
         normal = jax.random.normal(key, (num_samples, self.mean.shape[-1]), self.mean.dtype)
         return self.mean[..., None, :] + jnp.einsum("...jk,sk->...sj", self.root, normal, precision=EXACT)
 
@@ -109,7 +116,14 @@ class Posterior:
             num_samples: how many.
 
         Raises:
-            ValueError: if ``X`` is not ``(m, n)`` with the ``n`` of the fit, or not finite.
+            ValueError: if ``X`` is not ``(m, n)`` with the ``n`` of the fit, or not finite; for an ``offset`` of
+                another length, and if ``num_samples`` is not a positive integer.
+
+        >>> import jaxlogreg as jlr
+        >>> X, y = jnp.array([[-2.0], [-1.0], [0.0], [1.0], [2.0]]), jnp.array([0, 1, 0, 1, 1])
+        >>> posterior = jlr.laplace(jlr.fit(X, y, l2=0.1), X, y, l2=0.1)
+        >>> posterior.predict_proba(jnp.array([[3.0], [-3.0]])).round(2)
+        Array([0.82, 0.25], dtype=float32)
         """
         matrix, n = as_design(X), self.mean.shape[-1] - self.has_intercept
         if matrix.shape[1] != n:
