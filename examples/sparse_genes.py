@@ -18,6 +18,7 @@ from pathlib import Path
 from time import perf_counter
 
 import jax
+import matplotlib.pyplot as plt
 import numpy as np
 
 import jaxlogreg as jlr
@@ -48,10 +49,19 @@ def main() -> None:
         used = np.flatnonzero(cv.params(index).coef)
         print(f"{word:16s} λ = {grid[index]:.3f}: held-out loss {cv.mean[index]:.3f}, {len(used)} genes")
     show_stability(X, y, float(grid[cv.one_se]))
-    plot.path(cv, grid, names=[f"gene {j}" for j in range(X.shape[1])], scale=X.std(axis=0)).savefig(
-        OUTPUT / "genes_path.png", dpi=120
-    )
+    draw(cv, grid, X.std(axis=0))
     print("\nsaved examples/output/genes_path.png")
+
+
+def draw(cv: jlr.CrossValidation, grid: jax.Array, deviation: np.ndarray) -> None:
+    figure, (above, below) = plt.subplots(2, 1, figsize=(8, 8), sharex=True, height_ratios=(2, 1), layout="constrained")
+    names = [f"gene {j}" for j in range(len(deviation))]
+    plot.coefficient_path(cv, grid, names=names, scale=deviation, ax=above)
+    above.set_ylabel("coefficient of one standard deviation")
+    above.label_outer()
+    plot.cross_validation(cv, grid, ax=below)
+    figure.savefig(OUTPUT / "genes_path.png", dpi=120)
+    plt.close(figure)
 
 
 def show_stability(X: np.ndarray, y: np.ndarray, strength: float) -> None:

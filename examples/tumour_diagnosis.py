@@ -3,18 +3,20 @@
 Label 1 is a malignant tumour, the one looked for. Shows
 
 - a fit and the proof of how good it is (KKT residual, duality gap), and the errors it makes on new rows;
+- from which probability on to call a tumour malignant, by what a missed one costs;
 - 30 fits for 30 penalties as one ``jax.vmap``, and the derivative of the test loss in the penalty by ``jax.grad``;
 - the penalty chosen by cross-validation, and the few columns that an L1 penalty leaves;
 - the coefficients as odds ratios;
 - what the solvers do, step by step, on standardised columns and on raw ones.
 
-Run it with (it takes about half a minute, most of it compilation)
+Run it with (it takes about half a minute, most of it compilation, on two threads)
 
     python examples/tumour_diagnosis.py
 
 The pictures are saved to ``examples/output/``.
 """
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from time import perf_counter
 from typing import NamedTuple
@@ -25,6 +27,9 @@ import matplotlib
 import numpy as np
 
 import jaxlogreg as jlr
+from jaxlogreg import metrics, plot
+from jaxlogreg.data import features
+from jaxlogreg.evaluation import thresholds
 
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
@@ -37,6 +42,7 @@ jax.config.update("jax_enable_x64", True)
 DATA = Path(__file__).parent / "data" / "breast_cancer_wdbc.csv"
 OUTPUT = Path(__file__).parent / "output"
 L2 = 1e-2
+COSTS = (1, 10, 50)  # of a missed tumour, in false alarms
 
 
 class Rows(NamedTuple):
@@ -52,15 +58,19 @@ def main() -> None:
     names, train, test = load()
     print(f"{len(train.y)} training rows, {len(test.y)} test rows, {len(names)} columns")
 
-    show_fit(train, test)
-    l2s, path, test_loss = show_sweep(train, test)
-    show_derivative(train, test)
-    show_selection(names, train, test)
-    show_coefficients(names, train)
-    heading("Pictures")
-    draw_path(names, l2s, path, test_loss)
-    draw_boundary(names, train, test)
-    draw_loss_curves(train)
+    with ThreadPoolExecutor(1) as other_core:  # the longest compilations, while the rest is shown
+        selection, race = other_core.submit(select, train), other_core.submit(run_solvers, train)
+        show_fit(train, test)
+        p = show_thresholds(train, test)
+        l2s, path, test_loss = show_sweep(train, test)
+        show_derivative(train, test)
+        show_coefficients(names, train)
+        show_selection(names, test, *selection.result())
+        heading("Pictures")
+        draw_thresholds(p, test)
+        draw_path(names, l2s, path, test_loss)
+        draw_boundary(names, train, test)
+        draw_loss_curves(race.result())
 
 
 def load() -> tuple[list[str], Rows, Rows]:
@@ -110,6 +120,36 @@ def show_fit(train: Rows, test: Rows) -> None:
     print(f"  of {np.sum(test.y == 0)} benign tumours, {np.sum((test.y == 0) & (said == 1))} false alarms")
 
 
+def show_thresholds(train: Rows, test: Rows) -> np.ndarray:
+    """Where to draw the line, by what a missed tumour costs; returns the probabilities of the test rows."""
+    heading("From which probability on to call a tumour malignant")
+    p = jlr.predict_proba(jlr.fit(train.X, train.y, l2=L2).params, test.X)
+    print("a missed tumour costs   so call malignant from   missed   false alarms   cost   cost from 50 % on")
+    (_, usual_alarms), (usual_missed, _) = metrics.confusion_matrix(test.y, p)
+    for cost in COSTS:
+        threshold = thresholds.bayes(np.array([[0.0, 1.0], [cost, 0.0]]))
+        (_, alarms), (missed, _) = metrics.confusion_matrix(test.y, p, threshold=threshold)
+        words = f"{cost} false alarm{'s' if cost > 1 else ''}"
+        print(
+            f"{words:23s}{threshold:8.1%} on{missed:19.0f}{alarms:15.0f}{cost * missed + alarms:7.0f}"
+            f"{cost * usual_missed + usual_alarms:16.0f}"
+        )
+    # A biopsy tells for sure, at the cost of half a false alarm.
+    decided = np.asarray(thresholds.decide(p, np.array([[0.0, 1.0, 0.5], [10.0, 0.0, 0.5]])))
+    missed, alarms = np.sum((test.y == 1) & (decided == 0)), np.sum((test.y == 0) & (decided == 1))
+    biopsies = np.sum(decided == 2)
+    print(
+        "with a biopsy for those in between, that costs half a false alarm (a missed tumour 10):\n"
+        f"  {biopsies} biopsies, {missed} missed, {alarms} false alarms; cost {10 * missed + alarms + biopsies / 2:.0f}"
+    )
+    print(
+        "All this takes probabilities that hold. Their calibration error on the test rows is "
+        f"{metrics.expected_calibration_error(test.y, p):.3f}:\nthe penalty pulls them towards one half, which here is "
+        "on the safe side of small thresholds."
+    )
+    return np.asarray(p)
+
+
 def show_sweep(train: Rows, test: Rows) -> tuple[np.ndarray, jlr.Solution, np.ndarray]:
     heading("30 penalties, one vmap")
     l2s = np.logspace(-5, 1, 30)
@@ -145,10 +185,13 @@ def show_derivative(train: Rows, test: Rows) -> None:
     print(f"at λ = {L2}: jax.grad {exact:.8f}, central difference {difference:.8f}")
 
 
-def show_selection(names: list[str], train: Rows, test: Rows) -> None:
-    heading("Which columns, and how strong a penalty")
+def select(train: Rows) -> tuple[jax.Array, jlr.CrossValidation]:
     l1s = jlr.lambda_grid(train.X, train.y, num=30)
-    cv = jlr.cross_validate(train.X, train.y, l1=l1s, folds=10, tol=1e-7)
+    return l1s, jlr.cross_validate(train.X, train.y, l1=l1s, folds=10, tol=1e-7)
+
+
+def show_selection(names: list[str], test: Rows, l1s: jax.Array, cv: jlr.CrossValidation) -> None:
+    heading("Which columns, and how strong a penalty")
     for word, index in (("best", cv.best), ("one s.e.", cv.one_se)):
         params = cv.params(index)
         print(
@@ -175,23 +218,35 @@ def show_coefficients(names: list[str], train: Rows) -> None:
     )
 
 
-def draw_path(names: list[str], l2s: np.ndarray, path: jlr.Solution, test_loss: np.ndarray) -> None:
-    coef = np.asarray(path.params.coef)
-    best = int(np.argmin(test_loss))
-    strongest = np.argsort(-np.abs(coef[best]))[:6]
+def draw_thresholds(p: np.ndarray, test: Rows) -> None:
+    """Both kinds of mistake among the test tumours, at each threshold."""
+    at = np.linspace(0.0, 1.0, 501)
+    figure, axis = plt.subplots(figsize=(8, 4.6), layout="constrained")
+    for label, colour, dashes, word in ((1, "#d55e00", "-", "tumours missed"), (0, "#0072b2", "--", "false alarms")):
+        mistakes = [np.sum((test.y == label) & ((p >= t) != label)) for t in at]
+        axis.step(at, mistakes, dashes, color=colour, linewidth=2, label=word)
+    for cost in COSTS:
+        threshold = float(thresholds.bayes(np.array([[0.0, 1.0], [cost, 0.0]])))
+        axis.axvline(threshold, color="black", linewidth=1, linestyle=":")
+        axis.text(threshold + 0.005, 29.0, f"{cost}", va="top")
+    axis.set(xlabel="called malignant from this probability on", ylabel="of the 171 test tumours", ylim=(0, 30))
+    axis.set(xlim=(0, 1), title="The costlier a missed tumour (dotted: in false alarms), the lower the line")
+    axis.legend(loc="center right", frameon=False)
+    save(figure, "tumour_thresholds.png")
 
+
+def draw_path(names: list[str], l2s: np.ndarray, path: jlr.Solution, test_loss: np.ndarray) -> None:
+    best = int(np.argmin(test_loss))
     figure, (above, below) = plt.subplots(
         2, 1, figsize=(8, 7.5), sharex=True, height_ratios=(2, 1), layout="constrained"
     )
-    above.plot(l2s, coef, color="0.8", linewidth=0.8)
-    for j, colour in zip(strongest, ("#0072b2", "#e69f00", "#009e73", "#d55e00", "#cc79a7", "#56b4e9"), strict=True):
-        above.plot(l2s, coef[:, j], color=colour, linewidth=2, label=names[j])
-    above.set_ylabel("coefficient of the standardised column")
+    plot.coefficient_path(path, l2s, names=names, at=best, ax=above)
+    above.set(ylabel="coefficient of the standardised column", xlabel="")
     above.set_title("The coefficients of the tumour model against the penalty")
-    above.legend(title=f"the six strongest at λ = {l2s[best]:.2g}", frameon=False)
+    above.legend(loc="upper right", title=f"the six strongest at λ = {l2s[best]:.2g}", frameon=False)
     below.plot(l2s, test_loss, color="black", linewidth=2)
     below.text(l2s[best] * 1.15, 0.45, f"lowest, {test_loss[best]:.3f}, at λ = {l2s[best]:.2g}")
-    below.set(xscale="log", xlabel="penalty λ", ylabel="test log-loss", xlim=(l2s[0], l2s[-1]))
+    below.set(xlabel="penalty λ", ylabel="test log-loss")
     for axis in (above, below):
         axis.axvline(l2s[best], color="black", linewidth=1, linestyle=":")
     save(figure, "tumour_path.png")
@@ -201,71 +256,78 @@ def draw_boundary(names: list[str], train: Rows, test: Rows) -> None:
     """Two columns only, so that the boundary can be drawn: a line, and a cubic curve."""
     columns = [names.index("worst area"), names.index("worst concave points")]
     pair, shown = train.raw[:, columns], test.raw[:, columns]
-    mean, sd = pair.mean(axis=0), pair.std(axis=0)
-
-    def monomials(points: np.ndarray, degree: int) -> np.ndarray:
-        u, v = ((points - mean) / sd).T
-        return np.stack([u**i * v ** (k - i) for k in range(1, degree + 1) for i in range(k + 1)], axis=1)
-
-    area, concave = (np.linspace(-0.02 * largest, 1.04 * largest, 200) for largest in shown.max(axis=0))
-    grid = np.stack(np.meshgrid(area, concave), axis=-1).reshape(-1, 2)
-    colours = matplotlib.colormaps["PuOr_r"](np.linspace(0.3, 0.7, 10))  # light, so that the points stand out
+    scaling = features.standardization(pair)
 
     figure, axes = plt.subplots(1, 2, figsize=(12, 5.2), sharey=True, layout="constrained")
     for axis, degree, title in zip(axes, (1, 3), ("Linear", "Polynomial of degree 3"), strict=True):
-        params = jlr.fit(monomials(pair, degree), train.y, l2=1e-3, standardize=True).params
-        p = np.asarray(jlr.predict_proba(params, monomials(grid, degree))).reshape(200, 200)
-        axis.contourf(area, concave, p, levels=np.linspace(0, 1, 11), colors=colours)
-        axis.contour(area, concave, p, levels=[0.5], colors="black", linewidths=1.8)
-        axis.plot([], [], color="black", linewidth=1.8, label="probability 0.5")
-        for label, name, marker, colour in ((0, "benign", "o", "#542788"), (1, "malignant", "^", "#7f3b08")):
-            x, y = shown[test.y == label].T
-            axis.scatter(
-                x, y, s=36, marker=marker, color=colour, edgecolor="white", linewidth=0.7, label=name, zorder=3
-            )
-        right = accuracy(params, monomials(shown, degree), test.y)
-        axis.set(title=f"{title}: {right:.1%} of the test tumours right", xlabel=names[columns[0]])
-    axes[0].set_ylabel(names[columns[1]])
+
+        def monomials(points: ArrayLike, degree: int = degree) -> jax.Array:
+            return features.polynomial(scaling.apply(points), degree)
+
+        params = jlr.fit(monomials(pair), train.y, l2=1e-3, standardize=True).params
+        plot.decision_boundary(
+            lambda points, params=params, monomials=monomials: jlr.predict_proba(params, monomials(points)),
+            shown,
+            test.y,
+            names=(names[columns[0]], names[columns[1]]),
+            class_names=("benign", "malignant"),
+            colorbar=False,
+            ax=axis,
+        )
+        right = accuracy(params, monomials(shown), test.y)
+        axis.set_title(f"{title}: {right:.1%} of the test tumours right")
+        axis.get_legend().remove()
+        axis.label_outer()
     axes[1].legend(loc="lower right", framealpha=1)
     figure.colorbar(axes[1].collections[0], ax=axes, label="probability of a malignant tumour")
     save(figure, "tumour_boundary.png")
 
 
-def draw_loss_curves(train: Rows) -> None:
-    """``F - F*`` against the step for each solver, from zero weights.
+def run_solvers(train: Rows) -> dict[str, tuple[float, dict[str, jlr.Solution]]]:
+    """For standardised and for raw columns, what each solver reached from zero weights, with its trace.
+
+    Beside them is ``λmax(XᵀX) / (4 ‖X‖_F)``. Up to a ratio of 1 every Yedida-Saha step goes downhill (without a
+    penalty); beyond, nothing is promised.
+    """
+    solvers = {
+        "Newton": jlr.Newton(),
+        "L-BFGS": jlr.LBFGS(),
+        "accelerated gradient descent": jlr.GradientDescent(acceleration=True),
+        "gradient descent, step 1/L": jlr.GradientDescent(step="lipschitz"),
+        "gradient descent, Yedida-Saha step": jlr.GradientDescent(step="yedida_saha"),
+    }
+    factor = jnp.append(jnp.ones(train.X.shape[1]), 0.0)  # the last weight is the intercept: not penalised
+    loss = jlr.losses.BinaryCrossEntropy.create(jnp.asarray(train.y))
+    race = {}
+    for title, X in (("Standardised columns", train.X), ("Raw columns", train.raw)):
+        with_ones = np.column_stack([X, np.ones(len(X))])
+        ratio = np.linalg.norm(with_ones, 2) ** 2 / (4 * np.linalg.norm(with_ones))
+        problem = jlr.Problem(loss, jlr.WithIntercept(jlr.Dense(jnp.asarray(X))), jlr.L2(jnp.asarray(L2), factor))
+        race[title] = (
+            ratio,
+            {
+                name: jlr.minimize(problem, jnp.zeros_like(factor), solver=solver, max_steps=300, trace=True)
+                for name, solver in solvers.items()
+            },
+        )
+    return race
+
+
+def draw_loss_curves(race: dict[str, tuple[float, dict[str, jlr.Solution]]]) -> None:
+    """``F - F*`` against the step for each solver.
 
     Newton hardly notices the units; the others do. The Yedida-Saha step is too long for both panels: on
     standardised columns the objective first rises and then happens to settle, on raw ones it does not.
     """
-    solvers = (
-        ("Newton", jlr.Newton(), "black", "-"),
-        ("L-BFGS", jlr.LBFGS(), "#009e73", "-"),
-        ("accelerated gradient descent", jlr.GradientDescent(acceleration=True), "#56b4e9", "-."),
-        ("gradient descent, step 1/L", jlr.GradientDescent(step="lipschitz"), "#0072b2", "-"),
-        ("gradient descent, Yedida-Saha step", jlr.GradientDescent(step="yedida_saha"), "#d55e00", "--"),
-    )
-    factor = jnp.append(jnp.ones(train.X.shape[1]), 0.0)  # the last weight is the intercept: not penalised
-    loss = jlr.losses.BinaryCrossEntropy.create(jnp.asarray(train.y))
-
     figure, axes = plt.subplots(1, 2, figsize=(12, 5.4), sharey=True, layout="constrained")
-    for axis, title, X in zip(axes, ("Standardised columns", "Raw columns"), (train.X, train.raw), strict=True):
-        # Up to a ratio of 1 every Yedida-Saha step goes downhill (without a penalty); beyond, nothing is promised.
-        with_ones = np.column_stack([X, np.ones(len(X))])
-        ratio = np.linalg.norm(with_ones, 2) ** 2 / (4 * np.linalg.norm(with_ones))
-        print(f"\n{title}: λmax(XᵀX) / (4 ‖X‖_F) = {ratio:,.0f}; the Yedida-Saha step is safe up to 1", flush=True)
-
-        problem = jlr.Problem(loss, jlr.WithIntercept(jlr.Dense(jnp.asarray(X))), jlr.L2(jnp.asarray(L2), factor))
-        lowest = np.inf
-        for name, solver, colour, line in solvers:
-            steps = list(jlr.iterate(problem, jnp.zeros_like(factor), solver=solver, max_steps=300))
-            values = np.array([step.value for step in steps])
-            lowest = min(lowest, values.min())
-            axis.plot(np.maximum(values - lowest, 1e-16), color=colour, linestyle=line, linewidth=2, label=name)
-            print(f"  {name}: {steps[-1].message}", flush=True)
-        axis.set(title=title, xlabel="step", xscale="symlog", yscale="log", xlim=(0, 300), ylim=(1e-14, 1e5))
-        axis.set_xticks([0, 1, 3, 10, 30, 100, 300], labels=["0", "1", "3", "10", "30", "100", "300"])
-        axis.grid(color="0.9")
-    axes[0].set_ylabel("objective above its minimum, F - F*")
+    for axis, (title, (ratio, solutions)) in zip(axes, race.items(), strict=True):
+        print(f"\n{title}: λmax(XᵀX) / (4 ‖X‖_F) = {ratio:,.0f}; the Yedida-Saha step is safe up to 1")
+        for name, solution in solutions.items():
+            print(f"  {name}: {solution.message}")
+        plot.convergence(solutions, ax=axis)
+        axis.set(title=title, ylim=(1e-17, 1e5))
+        axis.get_legend().remove()
+        axis.label_outer()
     figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=3, frameon=False)
     save(figure, "tumour_loss_curves.png")
 

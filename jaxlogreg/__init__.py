@@ -1,7 +1,8 @@
 """jaxlogreg: logistic regression as pure JAX functions, with solvers that know its structure."""
 
 from . import losses
-from .evaluation import metrics
+from .data import features
+from .evaluation import calibration, metrics, thresholds
 from .inference import (
     BootstrapInterval,
     ChiSquaredTest,
@@ -105,12 +106,14 @@ __all__ = [
     "__version__",
     "bootstrap",
     "bootstrap_interval",
+    "calibration",
     "class_weights",
     "covariance",
     "cross_validate",
     "decision_function",
     "detect_separation",
     "evidence_l2",
+    "features",
     "fit",
     "fit_firth",
     "fit_one_vs_all",
@@ -129,4 +132,5 @@ __all__ = [
     "profile_interval",
     "score_test",
     "summary",
+    "thresholds",
 ]

@@ -1,5 +1,8 @@
-"""How well predictions meet what happened."""
+"""How well predictions meet what happened, where to draw the line, and what probabilities are worth.
 
-from . import metrics
+``metrics`` and ``thresholds`` need nothing but labels and scores; ``calibration`` fits models of its own.
+"""
 
-__all__ = ["metrics"]
+from . import metrics, thresholds
+
+__all__ = ["metrics", "thresholds"]
