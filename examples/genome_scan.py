@@ -73,7 +73,7 @@ def scan(covariates: np.ndarray, genotypes: np.ndarray, y: np.ndarray) -> tuple[
     """Both summaries of every variant, ``(VARIANTS, ...)``, a block of variants at a time."""
 
     def one(variant: Array) -> tuple[jlr.Summary, jlr.Summary]:
-        X = jlr.Columns(covariates, variant.astype(jnp.float32))
+        X = jlr.Columns(jnp.asarray(covariates), variant.astype(jnp.float32))
         return jlr.summary(jlr.fit(X, y), X, y), jlr.summary(jlr.fit_firth(X, y), X, y)
 
     block = jax.jit(jax.vmap(one)).lower(jax.ShapeDtypeStruct((BLOCK, PEOPLE), np.int8)).compile()
@@ -89,7 +89,7 @@ def firth_p_values(covariates: np.ndarray, genotypes: np.ndarray, y: np.ndarray)
     """Of the variants' penalised likelihood ratios, a block at a time; the last one is filled up."""
 
     def one(variant: Array) -> Array:
-        X = jlr.Columns(covariates, variant.astype(jnp.float32))
+        X = jlr.Columns(jnp.asarray(covariates), variant.astype(jnp.float32))
         return jlr.profile_interval(jlr.fit_firth(X, y), X, y).p_value[-1]
 
     count, size = len(genotypes), RARE_BLOCK

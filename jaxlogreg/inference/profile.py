@@ -162,8 +162,10 @@ def _intervals(fit: Solution, rows: Rows, level: Array) -> ProfileInterval:
     restricted, p_status = jax.vmap(partial(restricted_maximum, likelihood, penalized, going))(directions)
     statistic = jnp.maximum(2.0 * (best.value - restricted), 0.0)
     p_value = jnp.where(p_status == int(Status.CONVERGED), lax.erfc(jnp.sqrt(0.5 * statistic)), jnp.nan)
-    numbers = -lower, upper, p_value, lower_status, upper_status, p_status
-    return ProfileInterval(*(intercept_first(x, likelihood.has_intercept) for x in numbers), refusal)
+    first = partial(intercept_first, has_intercept=likelihood.has_intercept)
+    return ProfileInterval(
+        first(-lower), first(upper), first(p_value), first(lower_status), first(upper_status), first(p_status), refusal
+    )
 
 
 @register_dataclass
