@@ -22,6 +22,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 import jaxlogreg as jlr
+from jaxlogreg import plot
 
 jax.config.update("jax_enable_x64", True)  # to compare with R to the last digit that it prints
 
@@ -96,18 +97,12 @@ def draw(table: jlr.Summary, intervals: dict[str, np.ndarray]) -> None:
     # The scores are per 100 points, so that all odds ratios fit one axis.
     unit = np.array([100.0, 1.0, 1.0, 1.0, 1.0])
     labels = ["100 points of GRE", "1 grade point", "rank 2 (against 1)", "rank 3", "rank 4"]
-    colours = ("#0072b2", "#e69f00", "#009e73", "#d55e00")
     figure, axis = plt.subplots(figsize=(7.5, 4.2), layout="constrained")
-    for i, ((name, (low, high)), colour) in enumerate(zip(intervals.items(), colours, strict=True)):
-        at = np.arange(5) + 0.15 * (i - 1.5)
-        axis.hlines(at, np.exp(low[1:] * unit), np.exp(high[1:] * unit), color=colour, linewidth=2.5, label=name)
-    axis.plot(np.exp(np.asarray(table.coef)[1:] * unit), np.arange(5), "o", color="black", label="estimate", zorder=3)
-    axis.axvline(1.0, color="black", linewidth=0.8, linestyle=":")
-    axis.set(xscale="log", xlabel="odds ratio of admission", yticks=np.arange(5), yticklabels=labels)
-    axis.set_xticks([0.1, 0.2, 0.5, 1, 2, 5], ["0.1", "0.2", "0.5", "1", "2", "5"])
-    axis.invert_yaxis()
-    axis.legend(frameon=False, fontsize="small")
+    for name, (low, high) in intervals.items():
+        plot.coefficient_forest(table, low, high, names=labels, scale=unit, odds_ratio=True, label=name, ax=axis)
+    axis.set_xlabel("odds ratio of admission")
     figure.savefig(OUTPUT / "admissions.png", dpi=120)
+    plt.close(figure)
 
 
 if __name__ == "__main__":

@@ -25,8 +25,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 import jaxlogreg as jlr
-from jaxlogreg import plot
-from jaxlogreg.data import features
+from jaxlogreg import features, plot
 
 jax.config.update("jax_enable_x64", True)  # degree 9 without a penalty needs the digits
 

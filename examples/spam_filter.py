@@ -26,8 +26,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 import jaxlogreg as jlr
-from jaxlogreg import metrics, plot
-from jaxlogreg.evaluation import thresholds
+from jaxlogreg import metrics, plot, thresholds
 
 jax.config.update("jax_enable_x64", True)  # for certificates to 1e-10
 
@@ -87,7 +86,7 @@ def show_costs(
     for cost in (1.0, 5.0, 25.0):
         weight = jlr.class_weights(y, {0: cost, 1: 1.0})
         weighted = jlr.fit(X, y, l1=l1, sample_weight=weight, standardize=True).params
-        threshold = float(thresholds.bayes(np.array([[0.0, cost], [1.0, 0.0]])))
+        threshold = float(thresholds.bayes([[0.0, cost], [1.0, 0.0]]))
         by_weight, by_threshold = (
             np.asarray(metrics.confusion_matrix(y_test, jlr.predict_proba(fit, X_test), threshold=t)).astype(int)
             for fit, t in ((weighted, 0.5), (params, threshold))

@@ -27,9 +27,7 @@ import matplotlib
 import numpy as np
 
 import jaxlogreg as jlr
-from jaxlogreg import metrics, plot
-from jaxlogreg.data import features
-from jaxlogreg.evaluation import thresholds
+from jaxlogreg import features, metrics, plot, thresholds
 
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
@@ -127,7 +125,7 @@ def show_thresholds(train: Rows, test: Rows) -> np.ndarray:
     print("a missed tumour costs   so call malignant from   missed   false alarms   cost   cost from 50 % on")
     (_, usual_alarms), (usual_missed, _) = metrics.confusion_matrix(test.y, p)
     for cost in COSTS:
-        threshold = thresholds.bayes(np.array([[0.0, 1.0], [cost, 0.0]]))
+        threshold = thresholds.bayes([[0.0, 1.0], [cost, 0.0]])
         (_, alarms), (missed, _) = metrics.confusion_matrix(test.y, p, threshold=threshold)
         words = f"{cost} false alarm{'s' if cost > 1 else ''}"
         print(
@@ -135,7 +133,7 @@ def show_thresholds(train: Rows, test: Rows) -> np.ndarray:
             f"{cost * usual_missed + usual_alarms:16.0f}"
         )
     # A biopsy tells for sure, at the cost of half a false alarm.
-    decided = np.asarray(thresholds.decide(p, np.array([[0.0, 1.0, 0.5], [10.0, 0.0, 0.5]])))
+    decided = np.asarray(thresholds.decide(p, [[0.0, 1.0, 0.5], [10.0, 0.0, 0.5]]))
     missed, alarms = np.sum((test.y == 1) & (decided == 0)), np.sum((test.y == 0) & (decided == 1))
     biopsies = np.sum(decided == 2)
     print(
@@ -226,12 +224,12 @@ def draw_thresholds(p: np.ndarray, test: Rows) -> None:
         mistakes = [np.sum((test.y == label) & ((p >= t) != label)) for t in at]
         axis.step(at, mistakes, dashes, color=colour, linewidth=2, label=word)
     for cost in COSTS:
-        threshold = float(thresholds.bayes(np.array([[0.0, 1.0], [cost, 0.0]])))
+        threshold = float(thresholds.bayes([[0.0, 1.0], [cost, 0.0]]))
         axis.axvline(threshold, color="black", linewidth=1, linestyle=":")
         axis.text(threshold + 0.005, 29.0, f"{cost}", va="top")
     axis.set(xlabel="called malignant from this probability on", ylabel="of the 171 test tumours", ylim=(0, 30))
     axis.set(xlim=(0, 1), title="The costlier a missed tumour (dotted: in false alarms), the lower the line")
-    axis.legend(loc="center right", frameon=False)
+    axis.legend(loc="lower right", frameon=False)
     save(figure, "tumour_thresholds.png")
 
 
@@ -291,7 +289,6 @@ def run_solvers(train: Rows) -> dict[str, tuple[float, dict[str, jlr.Solution]]]
     """
     solvers = {
         "Newton": jlr.Newton(),
-        "L-BFGS": jlr.LBFGS(),
         "accelerated gradient descent": jlr.GradientDescent(acceleration=True),
         "gradient descent, step 1/L": jlr.GradientDescent(step="lipschitz"),
         "gradient descent, Yedida-Saha step": jlr.GradientDescent(step="yedida_saha"),

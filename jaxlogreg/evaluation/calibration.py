@@ -6,8 +6,8 @@ function from scores to probabilities, fitted on rows with labels: other rows th
 scores are better than they will be.
 
 - ``platt``: a logistic curve, two numbers; for few rows.
-- ``isotonic``: any rising step function; for a thousand rows or more.
-- ``one_vs_all``: one of these for each class, normalised; ``one_vs_all_interval`` says how sure the probabilities are.
+- ``isotonic``: any function that does not fall; for a thousand rows or more.
+- ``one_vs_all``: one of these for each class, normalised; ``one_vs_all_interval`` says how sure those of Platt are.
 
 Each gives a pytree that is called with scores. Everything works under ``jit`` and ``vmap``, with sample weights.
 """

@@ -12,6 +12,7 @@ References: Elkan, The foundations of cost-sensitive learning (2001); Chow, On o
 tradeoff, IEEE Transactions on Information Theory 16 (1970), for a decision not to decide.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import jax
@@ -27,7 +28,7 @@ from .inputs import as_probabilities
 __all__ = ["as_costs", "bayes", "decide"]
 
 
-def bayes(costs: ArrayLike) -> Array:
+def bayes(costs: ArrayLike | Sequence[Sequence[float]]) -> Array:
     """The threshold of least expected cost, for calibrated probabilities of two classes.
 
     ``t = (C_01 - C_00) / ((C_01 - C_00) + (C_10 - C_11))``: it depends on the costs alone.
@@ -57,7 +58,7 @@ def bayes(costs: ArrayLike) -> Array:
     return false_positive / (false_positive + false_negative)
 
 
-def decide(score: ArrayLike, costs: ArrayLike) -> Array:
+def decide(score: ArrayLike, costs: ArrayLike | Sequence[Sequence[float]]) -> Array:
     """The decisions of least expected cost, ``argmin_j Σᵢ p_i C_ij``, the first of equal ones.
 
     There may be more decisions than classes: a further column is the cost of not deciding (Chow's rule), or of asking
@@ -81,7 +82,9 @@ def decide(score: ArrayLike, costs: ArrayLike) -> Array:
     return _decide(p, as_costs(costs, p.dtype, 2 if p.ndim == 1 else p.shape[1]))
 
 
-def as_costs(costs: ArrayLike, dtype: Any, num_classes: int, decisions: int | None = None) -> Array:
+def as_costs(
+    costs: ArrayLike | Sequence[Sequence[float]], dtype: Any, num_classes: int, decisions: int | None = None
+) -> Array:
     """Costs of each class (down) and decision (across); of so many decisions, or any number."""
     matrix: Any = costs if isinstance(costs, jax.Array) else np.asarray(costs)
     expected = (num_classes, matrix.shape[-1] if decisions is None and matrix.ndim else decisions)

@@ -10,6 +10,7 @@ Hauskrecht, Obtaining well calibrated probabilities using Bayesian binning, AAAI
 """
 
 import operator
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -92,7 +93,7 @@ def calibration_curve(
     score: ArrayLike,
     *,
     num_bins: int = 10,
-    edges: ArrayLike | None = None,
+    edges: ArrayLike | Sequence[float] | None = None,
     sample_weight: ArrayLike | None = None,
 ) -> CalibrationCurve:
     """What was said against what happened, in bins of similar probability. On the diagonal the model is calibrated.
@@ -126,7 +127,7 @@ def expected_calibration_error(
     score: ArrayLike,
     *,
     num_bins: int = 10,
-    edges: ArrayLike | None = None,
+    edges: ArrayLike | Sequence[float] | None = None,
     sample_weight: ArrayLike | None = None,
 ) -> Array:
     """How far what was said is from what happened: ``Σ_b s_b |observed_b - predicted_b| / Σ_b s_b``.
@@ -152,7 +153,7 @@ def expected_calibration_error(
     return _expected_calibration_error(rows, _as_edges(num_bins, edges, rows.score.dtype))
 
 
-def _as_edges(num_bins: int, edges: ArrayLike | None, dtype: Any) -> Array:
+def _as_edges(num_bins: int, edges: ArrayLike | Sequence[float] | None, dtype: Any) -> Array:
     if edges is not None:
         given: Any = edges if isinstance(edges, jax.Array) else np.asarray(edges)
         rising = not is_concrete(given) or bool(np.all(np.asarray(given[1:]) >= np.asarray(given[:-1])))

@@ -11,6 +11,7 @@ as none. Everything works under ``jit`` and ``vmap``.
 Reference: Youden, Index for rating diagnostic tests, Cancer 3 (1950).
 """
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import jax
@@ -38,7 +39,11 @@ __all__ = [
 
 
 def least_cost(
-    y_true: ArrayLike, score: ArrayLike, costs: ArrayLike, *, sample_weight: ArrayLike | None = None
+    y_true: ArrayLike,
+    score: ArrayLike,
+    costs: ArrayLike | Sequence[Sequence[float]],
+    *,
+    sample_weight: ArrayLike | None = None,
 ) -> Array:
     """The threshold that would have cost the least on these rows: ``argmin_t Σᵢ sᵢ C_{yᵢ [fᵢ >= t]}``.
 

@@ -6,6 +6,8 @@ probabilities ``π`` with ``n (observed - π)² <= z² π (1 - π)``, for 95 %.
 Reference: Wilson, Probable inference, the law of succession, and statistical inference, JASA 22 (1927).
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 from jax import Array
 from jax.typing import ArrayLike
@@ -109,7 +111,7 @@ def calibration(
     score: ArrayLike,
     *,
     num_bins: int = 10,
-    edges: ArrayLike | None = None,
+    edges: ArrayLike | Sequence[float] | None = None,
     sample_weight: ArrayLike | None = None,
     label: str | None = None,
     ax: Axes | None = None,
