@@ -91,8 +91,9 @@ def covariance(
     >>> import jax.numpy as jnp, jaxlogreg as jlr
     >>> hours = jnp.array([[0.5], [1.0], [1.5], [2.0], [2.5], [3.0], [3.5], [4.0]])
     >>> passed = jnp.array([0, 0, 1, 0, 1, 0, 1, 1])
-    >>> jnp.sqrt(jnp.diag(jlr.covariance(jlr.fit(hours, passed), hours, passed))).round(2)  # standard errors
-    Array([2.26, 0.99], dtype=float32)
+    >>> variances = jnp.diag(jlr.covariance(jlr.fit(hours, passed), hours, passed))
+    >>> [f"{error:.2f}" for error in jnp.sqrt(variances)]  # standard errors
+    ['2.12', '0.86']
     """
     rows = as_rows(fit.params, X, y, sample_weight, offset)
     groups = as_clusters(covariance, clusters, rows)
