@@ -7,6 +7,7 @@ happened is a status, never an exception inside a compiled program.
 
 import enum
 import operator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -16,7 +17,7 @@ from jax import Array
 
 from .pytrees import register_dataclass
 
-__all__ = ["Method", "Multipliers", "Params", "Solution", "Status", "Trace"]
+__all__ = ["Method", "Multipliers", "Params", "Solution", "Status", "Trace", "describe_lanes"]
 
 
 class Status(enum.IntEnum):
@@ -188,21 +189,25 @@ class Solution:
     @property
     def message(self) -> str:
         """What happened, why, and what to try, in words. For concrete solutions, not inside jit."""
-        if np.ndim(self.status) == 0:
-            return _describe(self)
-        statuses = np.asarray(self.status)
-        failed = [tuple(map(int, lane)) for lane in np.argwhere(statuses != Status.CONVERGED)]
-        text = f"{statuses.size - len(failed)} of {statuses.size} lanes converged"
-        for lane in failed[:3]:
-            solution = jax.tree.map(operator.itemgetter(lane), self)
-            text += f"; lane {', '.join(map(str, lane))}: {_describe(solution)}"
-        return text + (f"; and {len(failed) - 3} lanes more" if len(failed) > 3 else "")
+        return describe_lanes(self, _describe)
 
     def raise_if_failed(self) -> "Solution":
         """This solution if every lane converged; otherwise a ``RuntimeError`` with the message."""
         if not np.all(np.asarray(self.converged)):
             raise RuntimeError(self.message)
         return self
+
+
+def describe_lanes(found: Any, describe: Callable[[Any], str]) -> str:
+    """What happened, in words: ``describe`` of one lane, or of the first few of many that did not converge."""
+    if np.ndim(found.status) == 0:
+        return describe(found)
+    statuses = np.asarray(found.status)
+    failed = [tuple(map(int, lane)) for lane in np.argwhere(statuses != Status.CONVERGED)]
+    text = f"{statuses.size - len(failed)} of {statuses.size} lanes converged"
+    for lane in failed[:3]:
+        text += f"; lane {', '.join(map(str, lane))}: {describe(jax.tree.map(operator.itemgetter(lane), found))}"
+    return text + (f"; and {len(failed) - 3} lanes more" if len(failed) > 3 else "")
 
 
 def _describe(solution: Solution) -> str:

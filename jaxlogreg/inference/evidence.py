@@ -19,7 +19,6 @@ Computation 4 (1992); Tipping, Sparse Bayesian learning and the relevance vector
 Fast marginal likelihood maximisation for sparse Bayesian models, AISTATS (2003).
 """
 
-import operator
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -32,16 +31,25 @@ from jax.typing import ArrayLike
 from ..concrete import is_concrete
 from ..coordinates import choose_coordinates, in_coordinates
 from ..lanes import alone
-from ..models.binary import FitData, FitOptions, as_data, as_problem, as_solution, fit_settings, flat_weights
+from ..models.binary import (
+    FitData,
+    FitOptions,
+    as_data,
+    as_problem,
+    as_solution,
+    fit_settings,
+    flat_weights,
+    total_weight,
+)
 from ..models.inputs import Design, as_binary_labels, as_design, as_nonnegative, dtype_of
 from ..pytrees import register_dataclass
-from ..solution import Solution, Status
+from ..solution import Solution, Status, describe_lanes
 from ..solvers import Solver
 from ..solvers.driver import settings
 from ..solvers.loop import Limits
 from ..solvers.solve import solve
 from .ascent import Ascent, advance
-from .laplace import Mode, mode_of, posterior_of, total_weight
+from .laplace import Mode, mode_of, posterior_of
 from .posterior import Posterior
 from .refusal import Refusal
 
@@ -98,15 +106,7 @@ class EvidenceResult:
     @property
     def message(self) -> str:
         """What happened, in words. For concrete results, not inside jit."""
-        if np.ndim(self.status) == 0:
-            return _describe(self)
-        statuses = np.asarray(self.status)
-        failed = [tuple(map(int, lane)) for lane in np.argwhere(statuses != Status.CONVERGED)]
-        text = f"{statuses.size - len(failed)} of {statuses.size} lanes converged"
-        for lane in failed[:3]:
-            result = jax.tree.map(operator.itemgetter(lane), self)
-            text += f"; lane {', '.join(map(str, lane))}: {_describe(result)}"
-        return text + (f"; and {len(failed) - 3} lanes more" if len(failed) > 3 else "")
+        return describe_lanes(self, _describe)
 
 
 def evidence_l2(

@@ -24,7 +24,7 @@ from jax.typing import ArrayLike
 from ..coordinates import Coordinates, choose_coordinates, in_coordinates
 from ..lanes import alone
 from ..linear_solve import inverse, times
-from ..models.binary import FitData, FitOptions, as_data, params_of
+from ..models.binary import FitData, FitOptions, as_data, params_of, total_weight
 from ..models.binary import as_problem as as_penalized_problem
 from ..models.inputs import Design, as_binary_labels, as_design
 from ..penalties import NoPenalty
@@ -130,7 +130,7 @@ def _fit(data: FitData, limits: Limits) -> FirthSolution:
     problem, init = as_penalized_problem(data)
     problem = replace(problem, penalty=NoPenalty())
     dtype = data.l2.dtype
-    num_rows = jnp.asarray(data.y.shape[0], dtype) if data.sample_weight is None else jnp.sum(data.sample_weight)
+    num_rows = total_weight(data)
     search, coordinates = _search(problem, num_rows, init, limits)
     log_scale = jnp.sum(jnp.log(coordinates.scale))  # det I in the columns' own units has another factor
     penalty = search.point.penalty + log_scale

@@ -27,10 +27,10 @@ from jax.typing import ArrayLike
 from ..concrete import is_concrete
 from ..coordinates import Coordinates, choose_coordinates, in_coordinates
 from ..lanes import alone
-from ..linear_solve import gram_rounding
+from ..linear_solve import inverse_root
 from ..losses import BinaryCrossEntropy
 from ..losses.elementwise import with_offset
-from ..models.binary import FitData, FitOptions, as_data, as_problem, flat_weights
+from ..models.binary import FitData, FitOptions, as_data, as_problem, flat_weights, total_weight
 from ..models.inputs import Design, as_binary_labels, as_design, as_nonnegative, dtype_of
 from ..problem import Problem
 from ..products import EXACT
@@ -41,7 +41,7 @@ from .likelihood import classes_of, intercept_first
 from .posterior import Posterior, sum_of_margins
 from .refusal import Refusal, first_of
 
-__all__ = ["Mode", "laplace", "mode_of", "posterior_of", "total_weight"]
+__all__ = ["Mode", "laplace", "mode_of", "posterior_of"]
 
 MAX_MISSED = 0.05  # by the fit: of the way to the mode, in posterior standard deviations, and of the log evidence
 
@@ -168,15 +168,9 @@ def mode_of(problem: Problem, num_rows: Array, w: Array, pruned: Array) -> Mode:
     information = jnp.where(out, 0.0, linear_map.gram(curvature))
     precision = jnp.where(pruned, 0.0, num_rows * problem.penalty.diagonal(v))
     hessian = information + eye * jnp.where(pruned, 1.0, precision)[None]
-    # To a unit diagonal first, so that rounding does not depend on how strong a penalty is.
-    diagonal = jnp.sum(hessian * eye, axis=0)
-    scale = jax.lax.rsqrt(jnp.where(diagonal > 0.0, diagonal, 1.0))
-    factor = jnp.linalg.cholesky(hessian * scale[:, None] * scale[None])
-    pivots = jnp.sum(factor * eye, axis=0)
-    singular = ~jnp.all(pivots * pivots > gram_rounding(v.shape[0], v.dtype))  # NaN is singular
-    root = scale[:, None] * jax.scipy.linalg.solve_triangular(factor, eye, lower=True).T
+    inverse_factor, log_det, regular = inverse_root(hessian)
+    root = inverse_factor.T
     root = jnp.where(pruned[:, None], 0.0, root)
-    half_log_det = jnp.sum(jnp.log(pivots)) - jnp.sum(jnp.log(scale))
     held, free = precision > 0.0, ~pruned & (precision == 0.0)
     log_prior = 0.5 * jnp.sum(jnp.log(jnp.where(held, precision, 1.0)))
     # Of the volume the units of columns with a prior cancel; those of the free ones remain.
@@ -188,8 +182,9 @@ def mode_of(problem: Problem, num_rows: Array, w: Array, pruned: Array) -> Mode:
     # A fit is at its mode to its tolerance only, and the determinant knows to first order.
     gradient = jnp.where(pruned, v, problem.gradient_at(v, loss.residual(z)))
     missed = 0.5 * num_rows * jnp.vdot(lag, gradient)
-    log_evidence = log_prior + volume - num_rows * problem.value_at(v, z) - half_log_det + missed
-    return Mode(coordinates, v, gradient, information, precision, root, lag, log_evidence, missed, singular)
+    log_evidence = log_prior + volume - num_rows * problem.value_at(v, z) - 0.5 * log_det + missed
+    log_evidence = jnp.where(regular, log_evidence, jnp.nan)
+    return Mode(coordinates, v, gradient, information, precision, root, lag, log_evidence, missed, ~regular)
 
 
 def posterior_of(fit: Solution, num_rows: Array, mode: Mode) -> Posterior:
@@ -224,10 +219,3 @@ def _laplace(data: FitData, pruned: Array, fit: Solution) -> Posterior:
     w = flat_weights(fit.params, data.intercept)
     mode = mode_of(problem, num_rows, w, jnp.append(pruned, jnp.zeros(w.shape[0] - pruned.shape[0], bool)))
     return posterior_of(fit, num_rows, mode)
-
-
-def total_weight(data: FitData) -> Array:
-    """``Σ sᵢ``."""
-    if data.sample_weight is None:
-        return jnp.asarray(data.y.shape[0], data.l2.dtype)
-    return jnp.sum(data.sample_weight)

@@ -285,9 +285,13 @@ def within(data: FitData, params: Params) -> Params:
 
 def accounted(data: FitData, solution: Solution, penalty: Array) -> Solution:
     """A solution that knows which part of its value is the penalty's, and how many rows there were."""
+    return replace(solution, penalty=penalty, num_rows=total_weight(data))
+
+
+def total_weight(data: FitData) -> Array:
+    """``Σ sᵢ``."""
     weight = data.sample_weight
-    num_rows = jnp.asarray(data.y.shape[-1], data.l2.dtype) if weight is None else jnp.sum(weight)
-    return replace(solution, penalty=penalty, num_rows=num_rows)
+    return jnp.asarray(data.y.shape[-1], data.l2.dtype) if weight is None else jnp.sum(weight)
 
 
 def design(data: FitData) -> tuple[LinearMap, L2 | ElasticNet | GroupLasso]:
