@@ -15,7 +15,7 @@ from jax.typing import ArrayLike
 
 from ..linear_maps import Columns, Dense, LinearMap, WithIntercept
 from ..losses import sigmoid
-from ..models.inputs import Design, as_design, as_offset, dtype_of
+from ..models.inputs import Design, as_design, as_num_samples, as_offset, dtype_of
 from ..products import EXACT
 from ..pytrees import register_dataclass
 from .refusal import Refusal, explain
@@ -94,9 +94,7 @@ class Posterior:
         Raises:
             ValueError: if ``num_samples`` is not a positive integer.
         """
-        if not isinstance(num_samples, int) or num_samples < 1:
-            raise ValueError(f"num_samples must be a positive Python integer (it is a shape), got {num_samples!r}")
-        normal = jax.random.normal(key, (num_samples, self.mean.shape[-1]), self.mean.dtype)
+        normal = jax.random.normal(key, (as_num_samples(num_samples), self.mean.shape[-1]), self.mean.dtype)
         return self.mean[..., None, :] + jnp.einsum("...jk,sk->...sj", self.root, normal, precision=EXACT)
 
     def predict_proba(

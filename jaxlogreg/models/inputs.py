@@ -30,6 +30,7 @@ __all__ = [
     "as_initial_weights",
     "as_nonnegative",
     "as_num_classes",
+    "as_num_samples",
     "as_offset",
     "dtype_of",
 ]
@@ -136,6 +137,13 @@ def as_num_classes(num_classes: Any) -> int:
     if count < 2:
         raise ValueError(f"num_classes must be at least 2, got {count}")
     return count
+
+
+def as_num_samples(num_samples: Any) -> int:
+    """How many samples are drawn, a Python integer (it is a shape)."""
+    if not isinstance(num_samples, int) or num_samples < 1:
+        raise ValueError(f"num_samples must be a positive Python integer (it is a shape), got {num_samples!r}")
+    return num_samples
 
 
 def as_batch_size(value: Any) -> int | None:

@@ -14,7 +14,7 @@ from ..solvers import Solver
 from ..solvers.loop import Limits
 from ..solvers.solve import MIN_LANES
 from .binary import FitData, FitOptions, as_data, fit_core, fit_settings
-from .inputs import Design, as_batch_size, as_binary_labels, as_design
+from .inputs import Design, as_batch_size, as_binary_labels, as_design, as_num_samples
 
 __all__ = ["bootstrap"]
 
@@ -58,8 +58,7 @@ def bootstrap(
     (20, 1)
     """
     matrix = as_design(X)
-    if not isinstance(num_samples, int) or num_samples < 1:
-        raise ValueError(f"num_samples must be a positive Python integer (it is a shape), got {num_samples!r}")
+    num_samples = as_num_samples(num_samples)
     data = as_data(matrix, y, as_binary_labels, options)
     size = as_batch_size(batch_size) or max(MIN_LANES, BATCH_NUMBERS // matrix.shape[0])
     settings = fit_settings(options, data, matrix.shape[1] + data.intercept)
