@@ -85,7 +85,7 @@ def compute_if(wanted: Array, compute: Callable[[Argument], Result], argument: A
 
 
 def lane_by_lane(function: Callable[..., Array]) -> Callable[..., Array]:
-    """A function of arrays, the first ``(..., m)``, of which ``vmap`` computes one lane after the other.
+    """A function of arrays, the first ``(..., m)``, of which ``vmap`` computes one lane of the first after the other.
 
     So what it passes over stays in the cache: for long rows on a CPU 2 to 5 times faster than all lanes together.
     """
@@ -94,7 +94,7 @@ def lane_by_lane(function: Callable[..., Array]) -> Callable[..., Array]:
     @chosen.def_vmap
     def rule(axis_size: int, in_batched: Any, *args: Array) -> tuple[Array, bool]:
         axes = tuple(0 if batched else None for batched in in_batched)
-        if jax.default_backend() != "cpu" or args[0].shape[-1] < LANE_BY_LANE_MIN_SIZE:
+        if not in_batched[0] or jax.default_backend() != "cpu" or args[0].shape[-1] < LANE_BY_LANE_MIN_SIZE:
             return jax.vmap(function, axes)(*args), True
 
         def lane(own: tuple[Array, ...]) -> Array:

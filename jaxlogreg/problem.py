@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import Array
 
 from .lanes import Lanes, alone, compute_if
@@ -141,7 +142,7 @@ class Problem:
         intercept = self.linear_map.intercept_mask()
         pull, move, slack = penalty.gradient(w) - point.gradient, jnp.zeros_like(z), jnp.zeros((), w.dtype)
         if intercept.any():
-            move, slack = loss.balance(z)
+            move, slack = loss.balance(z, pull[np.flatnonzero(intercept)].reshape(z.shape[:-1]))
             pull = jnp.where(penalty.free(w) & intercept, 0.0, pull - self.linear_map.rmv(move))
         if penalty.smooth:
             return slack + penalty.fenchel(w, pull)

@@ -28,9 +28,8 @@ LANES_BLOCK_ROWS = 256  # the same where each lane scales the rows for itself
 TABLE_MAX_COLUMNS = 16  # up to here, products of columns are few enough to be tabulated
 COLUMN_SUM_MIN_SIZE = 2**19  # float64: from so many numbers on, a sum down the columns beats the product
 SPLIT_MIN_BYTES = 2**24  # from here on, a product a block of rows beats both
-MOMENTS_BLOCKS_MIN_SIZE = 2**20  # from so many numbers on, moments in one pass by blocks: up to 8 times faster
-MOMENTS_BLOCK_BYTES = 2**17  # of these: so small that XLA on a CPU neither stores nor splits them; twice as fast
-FAR_CENTRE = 1e4  # squared, in variances: from here on four digits are lost
+MEAN_ROUNDING = 16.0  # of a product, in units of the dtype's precision
+VARIANCE_ROUNDING = 512.0  # what is allowed of a variance, in the same units
 
 
 class Rows(Protocol):
@@ -172,34 +171,29 @@ def _centre(matrix: Rows) -> Array:
 
 
 def _moments(matrix: Rows, s: Array) -> tuple[Array, Array]:
-    """Of one set of weights: in two passes, the mean, then the squares about it; in one by blocks if there are many."""
-    centre = _centre(matrix)
-    if matrix.shape[0] * matrix.shape[1] >= MOMENTS_BLOCKS_MIN_SIZE:
-        rows = max(1, MOMENTS_BLOCK_BYTES // (matrix.shape[1] * s.dtype.itemsize))
-        found = _moments_about(centre, matrix, s, rows)
-        mean, variance = found
-        # Once more about the mean where the point was far from most of the data.
-        far = jnp.any(jnp.square(mean - centre) > FAR_CENTRE * variance)
-        return compute_if(far, lambda mean: _moments_about(mean, matrix, s, rows), mean, found)
-    X = matrix.rows(0, matrix.shape[0])
-    shift = jnp.sum(s[:, None] * (X - centre[None, :]), axis=0)
-    mean = centre + shift
-    rounding = (mean - centre) - shift  # of a mean far from zero; it would count as deviation
-    # The root is inside the square so that the two sums share no factor as long as X: XLA would store it.
-    square = jnp.sum(jnp.square(jnp.sqrt(s)[:, None] * (X - mean[None, :])), axis=0)
-    return mean, jnp.maximum(square - rounding * rounding, 0.0)
+    """Of one set of weights: a product for the mean, and a pass for the squares."""
+    # The barrier keeps XLA from storing deviations that two such calls have in common.
+    centre, X = lax.optimization_barrier(_centre(matrix)), matrix.rows(0, matrix.shape[0])
+    shift = transposed_product(X, s) - centre
+    # The root is inside the square lest XLA make a product of it, and store the squares for that.
+    square = jnp.sum(jnp.square(jnp.sqrt(s)[:, None] * (X - centre[None])), axis=0)
+    shift = jnp.where(square > 0.0, shift, 0.0)  # of a constant column it is rounding
+    mean, variance = centre + shift, jnp.maximum(square - shift * shift, 0.0)
+    # Once more about the mean where the centre was far from most of the data, or the mean is from zero.
+    inexact = jnp.any(square + MEAN_ROUNDING * jnp.abs(shift * mean) > VARIANCE_ROUNDING * variance)
+    return compute_if(inexact, lambda mean: _moments_about(mean, matrix, s), mean, (mean, variance))
 
 
 def _moments_by_blocks(matrix: Rows, s: Array) -> tuple[Array, Array]:
     return _moments_about(_centre(matrix), matrix, s)
 
 
-def _moments_about(centre: Array, matrix: Rows, s: Array, block_rows: int | None = None) -> tuple[Array, Array]:
+def _moments_about(centre: Array, matrix: Rows, s: Array) -> tuple[Array, Array]:
     def term(rows: Array, s: Array) -> Array:
         deviation = rows - centre[None, :]
         return jnp.stack([jnp.matmul(s, x, precision=EXACT) for x in (deviation, deviation * deviation)])
 
-    shift, square = sum_over_rows(matrix, term, s, block_rows)
+    shift, square = sum_over_rows(matrix, term, s)
     centre = centre.reshape((1,) * (shift.ndim - 1) + (-1,))
     return centre + shift, jnp.maximum(square - shift * shift, 0.0)
 

@@ -69,10 +69,10 @@ class BinaryCrossEntropy(MarginLoss):
         rightly = jnp.where(z > 0.0, self.y == 1.0, (z < 0.0) & (self.y == 0.0))
         return jnp.all(rightly | (self.weight == 0.0))
 
-    def balance(self, z: Array) -> tuple[Array, Array]:
+    def balance(self, z: Array, pull: Array) -> tuple[Array, Array]:
         # Where a step of the intercept would move p, as that costs least. With p' = p + δ the slack is the relative
         # entropy of p' to p, which is at most δ²/(p q).
-        bent, pull = self.curvature(z), -jnp.sum(self.residual(z))
+        bent = self.curvature(z)
         curvature = jnp.sum(bent)
         step = jnp.clip(pull / jnp.where(curvature > 0.0, curvature, 1.0), -1.0, 1.0)
         left, simple = pull - step * curvature, (step * bent, step * step * curvature)
@@ -164,14 +164,13 @@ class SoftmaxCrossEntropy(MarginLoss):
         one_class = jnp.max(self.targets, axis=0) == 1.0
         return jnp.all((one_class & (own > other)) | (self.weight == 0.0))
 
-    def balance(self, z: Array) -> tuple[Array, Array]:
+    def balance(self, z: Array, pull: Array) -> tuple[Array, Array]:
         # As for two classes: first a step of the intercepts, then a mixture.
         z = with_offset(z, self.offset)
         p = jax.nn.softmax(z, axis=0)
         target = jnp.sum(self.weight[None] * self.targets, axis=1)
         means, eye = jnp.sum(self.weight[None] * p, axis=1), jnp.eye(p.shape[0], dtype=p.dtype)
         curvature = eye * means[None] - jnp.matmul(self.weight[None] * p, p.T, precision=EXACT)
-        pull = jnp.sum(self.weight[None] * (self.targets - p), axis=1)
         step = jnp.clip(solve_convex(curvature, pull), -0.5, 0.5)
         move = p * (step[:, None] - jnp.sum(step[:, None] * p, axis=0)[None])
         keep, shift = _mixture(jnp.sum(self.weight[None] * (p + move), axis=1), target)
@@ -190,7 +189,8 @@ class SoftmaxCrossEntropy(MarginLoss):
 
 @lane_by_lane
 def _weighted_loss(z: Array, y: Array, weight: Array) -> Array:
-    return jnp.sum(weight * logistic_loss(z, y))
+    # A product, lest lanes that differ in the weights alone compute the losses anew.
+    return jnp.matmul(weight, logistic_loss(z, y), precision=EXACT)
 
 
 @lane_by_lane

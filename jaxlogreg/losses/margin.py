@@ -62,11 +62,11 @@ class MarginLoss:
         """Whether margins in the direction ``z`` classify every row rightly, and strictly."""
         return jnp.zeros((), bool)
 
-    def balance(self, z: Array) -> tuple[Array, Array]:
-        """From the residual at ``z`` to a dual feasible ``u`` that sums to zero, as a free intercept demands.
+    def balance(self, z: Array, pull: Array) -> tuple[Array, Array]:
+        """From the residual at ``z``, which sums to ``-pull``, to a dual feasible ``u`` that sums to zero.
 
-        Returns ``u - L'(z)``, and a bound on ``L(z) + L*(u) - uᵀz``, which is zero where ``u`` is the residual. Only
-        where ``has_dual``.
+        A free intercept demands it. Returns ``u - L'(z)``, and a bound on ``L(z) + L*(u) - uᵀz``, which is zero where
+        ``u`` is the residual. Only where ``has_dual``.
         """
         raise NotImplementedError
 
