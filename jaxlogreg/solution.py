@@ -79,8 +79,9 @@ _EXPLANATION = {
         "start elsewhere"
     ),
     Status.LINE_SEARCH_FAILED: (
-        ": no step along the search direction lowers the objective, far from an optimum; check that the "
-        "function is smooth and that its derivative is right, or rescale the columns"
+        ": no step along the search direction was acceptable, though the KKT residual is not zero; check that the "
+        "function is smooth, bounded below and of right derivative; where its values are large the residual may be "
+        "their rounding: then loosen tol, scale the function down or rescale the columns"
     ),
 }
 

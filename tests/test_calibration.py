@@ -321,6 +321,9 @@ def test_bad_input_is_refused():
             fit([0, 1], [0.0, np.nan])
         with pytest.raises(ValueError, match="score must be finite, got inf"):
             fit(Y, SCORE)([np.inf])
+        with pytest.raises(ValueError, match="score must be finite, got nan"):
+            fit(Y, SCORE)(np.nan)
+        assert np.isnan(jax.jit(fit)(jnp.asarray(Y + 1), array(SCORE))(array(0.0)))
     with pytest.raises(ValueError, match="method must be one of 'platt', 'isotonic', got 'sigmoid'"):
         calibration.one_vs_all(LABELS, SCORES, method="sigmoid")  # pyright: ignore
     with pytest.raises(
@@ -329,10 +332,16 @@ def test_bad_input_is_refused():
         calibration.one_vs_all(Y, SCORE)
     with pytest.raises(ValueError, match=r"score must have a column for each of the 3 classes, got shape \(4, 2\)"):
         calibration.one_vs_all(LABELS, SCORES)(NEW[:, :2])
+    with pytest.raises(ValueError, match=r"labels must hold labels 0 to 2, got 3; recode it, as np\.unique\(labels"):
+        calibration.one_vs_all(LABELS + 1, SCORES)
+    with pytest.raises(ValueError, match="score must have a column for each class, at least two"):
+        calibration.one_vs_all(Y, SCORES[: len(Y), :1])
     key = jax.random.key(0)
     with pytest.raises(ValueError, match="num_samples must be a Python integer of at least 2"):
         calibration.one_vs_all_interval(LABELS, SCORES, NEW, 1, key)
-    with pytest.raises(ValueError, match=r"score must be \(m, K\) or \(20, m, K\) for each sample, got \(3, 120, 3\)"):
+    with pytest.raises(
+        ValueError, match=r"score must be \(m, K\) or \(20, m, K\) for each sample, got shape \(3, 120, 3\)"
+    ):
         calibration.one_vs_all_interval(LABELS, np.stack([SCORES] * 3), NEW, 20, key)
     with pytest.raises(ValueError, match=r"new_score must have the classes of score, .* got shape \(4, 2\)"):
         calibration.one_vs_all_interval(LABELS, SCORES, NEW[:, :2], 20, key)

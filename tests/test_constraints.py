@@ -113,6 +113,69 @@ def test_a_fair_classifier_is_the_fit_in_the_subspace(inner, made):
     assert abs(float(jnp.vdot(array(gap), fair.params[:5]))) <= TOL
 
 
+def test_a_bound_on_the_gap_of_probabilities_is_kept_as_by_slsqp(made):
+    X, y, _ = made
+    X = array((X - X.mean(0)) / X.std(0))
+    group = np.asarray(X[:, 0] + 0.5 * X[:, 1] > 0)
+    loss, penalty = jlr.losses.BinaryCrossEntropy.create(array(y)), jlr.L2(array(0.1), array([1, 1, 1, 1, 1, 0]))
+    problem = jlr.Problem(loss, jlr.WithIntercept(jlr.Dense(X)), penalty)
+
+    def gap(w, X, most):
+        p = jax.nn.sigmoid(X @ w[:5] + w[5])
+        difference = jnp.mean(p[group]) - jnp.mean(p[~group])
+        return jnp.stack([difference - most, -difference - most])
+
+    fair = jlr.minimize(problem, jnp.zeros(6), inequality=gap, args=(X, array(0.01)), tol=1e-8 if X64 else 1e-4)
+    value, slope = jax.jit(jax.value_and_grad(problem.value)), jax.jit(jax.jacobian(gap))
+    theirs = scipy.optimize.minimize(
+        lambda w: float(value(array(w))[0]),
+        np.zeros(6),
+        jac=lambda w: np.asarray(value(array(w))[1], np.float64),
+        method="SLSQP",
+        constraints={
+            "type": "ineq",
+            "fun": lambda w: -np.asarray(gap(array(w), X, array(0.01)), np.float64),
+            "jac": lambda w: -np.asarray(slope(array(w), X, array(0.01)), np.float64),
+        },
+        options={"ftol": 1e-12 if X64 else 1e-7},
+    )
+    assert theirs.success
+    fair.raise_if_failed()
+    np.testing.assert_allclose(fair.params, theirs.x, atol=1e-5 if X64 else 5e-3)
+    slack, pressed = sorted(fair.multipliers.inequality)
+    assert pressed > 0.05
+    assert slack == 0.0
+
+
+def test_constraints_said_twice_have_the_same_minimum():
+    # The multipliers are not unique; each sum that balances the gradient (2 x - 2) + Jᵀλ = 0 is right.
+    J = array([[1.0, 2.0], [2.0, 4.0], [1.0, 2.0]])
+    settings = {"args": (J,), "tol": 1e-9 if X64 else 1e-4}
+    for name in ("equality", "inequality"):
+        solution = jlr.minimize(
+            lambda x, J: jnp.sum((x - 1.0) ** 2),
+            jnp.zeros(2),
+            **{name: lambda x, J: J @ x - array([1.0, 2.0, 1.0])},
+            **settings,
+        ).raise_if_failed()
+        np.testing.assert_allclose(solution.params, [0.6, 0.2], atol=1e-8 if X64 else 1e-3)
+        multipliers = getattr(solution.multipliers, name)
+        np.testing.assert_allclose(multipliers @ J, [0.8, 1.6], atol=1e-7 if X64 else 1e-3)
+
+
+def test_constraints_alone_may_hold_an_objective_that_falls_for_ever():
+    solution = jlr.minimize(jnp.sum, jnp.zeros(2), inequality=lambda x: jnp.sum(x**2) - 2.0, tol=TOL).raise_if_failed()
+    np.testing.assert_allclose(solution.params, -1.0, atol=10 * TOL)
+    np.testing.assert_allclose(solution.multipliers.inequality, 0.5, atol=100 * TOL)
+
+
+def test_a_constrained_minimiser_has_derivatives_in_forward_mode():
+    def minimiser(radius):
+        return jlr.minimize(distance, jnp.zeros(2), args=(radius,), equality=circle, tol=TOL).params
+
+    np.testing.assert_allclose(jax.jacfwd(minimiser)(array(1.0)), np.sqrt(0.5), atol=1e-6 if X64 else 1e-3)
+
+
 def test_constraints_under_vmap_are_those_alone():
     radii = array([0.5, 1.0, 2.0])
 
@@ -131,6 +194,11 @@ def test_constraints_that_contradict_each_other_end_unconverged_and_say_by_how_m
     assert solution.status == jlr.Status.MAX_STEPS
     assert "the constraints may contradict each other" in solution.message
     assert solution.message.endswith("the constraints are violated by 0.5")
+    by_inequalities = jlr.minimize(
+        lambda x: jnp.sum(x**2), jnp.ones(2), inequality=lambda x: jnp.stack([x[0] + 1.0, 2.0 - x[0]])
+    )
+    assert by_inequalities.status == jlr.Status.MAX_STEPS
+    np.testing.assert_allclose(by_inequalities.multipliers.violation, 1.5, rtol=1e-3)
 
 
 def test_a_start_that_is_not_finite_is_reported():
@@ -147,7 +215,10 @@ def test_a_start_that_is_not_finite_is_reported():
         ({"equality": np.ones(2)}, "equality must be a function"),
         ({"equality": jnp.sum, "solver": jlr.AugmentedLagrangian(jlr.ProximalGradient())}, "for smooth functions"),
         ({"equality": jnp.sum, "solver": jlr.AugmentedLagrangian(jlr.Newton)}, r"such as LBFGS\(\), got"),
-        ({"equality": jnp.sum, "solver": jlr.AugmentedLagrangian(strength=0.0)}, "strength must be above 0, got 0"),
+        (
+            {"equality": jnp.sum, "solver": jlr.AugmentedLagrangian(strength=0.0)},
+            "strength must be a single number above 0, got 0",
+        ),
         ({"inequality": lambda x: ()}, "got nothing"),
         ({"equality": jnp.sum, "trace": True}, "trace is not for constraints"),
     ],

@@ -168,6 +168,28 @@ def test_minimize_works_under_jit_and_from_many_starts_at_once(dtype):
     np.testing.assert_allclose(together.params, 1.0, rtol=1e-6 if X64 else 5e-2)
 
 
+def test_minimize_itself_can_be_jitted(made, dtype):
+    problem, start, settings = problem_of(made), jnp.zeros(6, dtype), {"solver": jlr.Newton(), "max_steps": 30}
+    jitted = jax.jit(jlr.minimize)(problem, start, **settings).raise_if_failed()
+    np.testing.assert_allclose(jitted.params, jlr.minimize(problem, start, **settings).params, rtol=1e-5, atol=1e-6)
+    of_function = jax.jit(jlr.minimize, static_argnums=0)(rosenbrock, jnp.asarray([-1.2, 1.0], dtype), tol=1e-3)
+    np.testing.assert_allclose(of_function.params, 1.0, atol=1e-2)
+
+
+def test_each_lane_has_its_own_start_tolerance_and_limit(dtype):
+    starts = jnp.asarray([[-1.2, 1.0], [-1.2, 1.0], [np.nan, 1.0], [1.0, 1.0]], dtype)
+    tols, limits = jnp.asarray([1e-3, 1e-3, 1e-3, 1e-3], dtype), jnp.asarray([100, 4, 100, 100])
+    lanes = jax.vmap(lambda *lane: jlr.minimize(rosenbrock, lane[0], tol=lane[1], max_steps=lane[2]))(
+        starts, tols, limits
+    )
+    expected = [jlr.Status.CONVERGED, jlr.Status.MAX_STEPS, jlr.Status.NONFINITE, jlr.Status.CONVERGED]
+    assert lanes.status.tolist() == expected
+    assert lanes.num_steps[1:].tolist() == [4, 0, 0]
+    assert lanes.kkt[0] <= 1e-3
+    loose = jax.vmap(lambda tol: jlr.minimize(rosenbrock, starts[0], tol=tol))(jnp.asarray([1.0, 1e-3], dtype))
+    assert loose.num_steps[0] < loose.num_steps[1]
+
+
 def test_a_loss_written_by_the_user_is_minimised(dtype):
     """Poisson regression: not in the library, and nothing but a function of margins."""
     rng = np.random.default_rng(8)
@@ -193,7 +215,60 @@ def test_bad_settings_are_refused(dtype):
         jlr.minimize(rosenbrock, jnp.zeros(2, dtype), tol=float("nan"))
     with pytest.raises(ValueError, match="tol must be a single number, got shape"):
         jlr.minimize(rosenbrock, jnp.zeros(2, dtype), tol=[1e-3, 1e-4])
-    with pytest.raises(ValueError, match=r"max_steps must be a whole number, got 2\.5"):
+    with pytest.raises(ValueError, match=r"max_steps must be a whole number of at most 2147483647, got 2\.5"):
         jlr.minimize(rosenbrock, jnp.zeros(2, dtype), max_steps=2.5)
     with pytest.raises(ValueError, match="solver must be a solver such as Newton"):
         jlr.minimize(rosenbrock, jnp.zeros(2, dtype), solver="newton")
+
+
+def logistic():
+    loss = jlr.losses.BinaryCrossEntropy.create(jnp.array([0.0, 1.0, 1.0]))
+    X = jnp.array([[1.0, 0.0], [0.0, 1.0], [1.0, 2.0]])
+    return jlr.Problem(loss, jlr.Dense(X), jlr.L2(jnp.array(0.1), jnp.ones(2)))
+
+
+@pytest.mark.parametrize(
+    ("wrong", "text"),
+    [
+        ({"problem_or_fun": 3.0}, "problem_or_fun must be a Problem or a function"),
+        ({"problem_or_fun": np.ones(2)}, "problem_or_fun must be a Problem or a function"),
+        ({"problem_or_fun": dict}, "problem_or_fun must be a Problem or a function"),
+        ({"init": jnp.zeros(0)}, "init must hold at least one number"),
+        ({"max_steps": np.inf}, "max_steps must be a whole number of at most 2147483647"),
+        ({"max_steps": 10**10}, "max_steps must be a whole number of at most 2147483647"),
+        ({"max_steps": "5"}, "max_steps must be a real number, got '5'"),
+        ({"tol": 1j}, "tol must be a real number"),
+        ({"solver": 0}, "solver must be a solver"),
+        ({"solver": jlr.GradientDescent(-1.0)}, "step must be a single number above 0, got -1.0"),
+        ({"solver": jlr.GradientDescent(np.nan)}, "step must be a single number above 0, got nan"),
+        ({"solver": jlr.GradientDescent(None)}, "step must be 'lipschitz', 'yedida_saha' or a number, got None"),
+        ({"solver": jlr.ProximalNewton()}, r"ProximalNewton\(\) and .* need a loss over rows"),
+        ({"problem_or_fun": logistic(), "init": jnp.zeros(5)}, r"init must be the problem's flat weights.*\(2,\)"),
+        ({"problem_or_fun": logistic(), "init": {"a": jnp.zeros(2)}}, "init must be the problem's flat weights"),
+    ],
+)
+def test_errors_name_the_argument(wrong, text):
+    arguments = {"problem_or_fun": lambda x: jnp.sum(x * x), "init": jnp.zeros(2), **wrong}
+    with pytest.raises(ValueError, match=text):
+        jlr.minimize(**arguments)
+
+
+def test_a_constant_is_minimal_everywhere():
+    solution = jlr.minimize(lambda x: 1.0, jnp.zeros(2))
+    assert solution.converged
+    assert float(solution.value) == 1.0
+
+
+def test_a_wall_is_walked_up_to():
+    # Left of one half the function is infinite, so that no slope along the way there is small.
+    def walled(x):
+        return jnp.where(x[0] > 0.5, x[0] + x[1] ** 2, jnp.inf)
+
+    solution = jlr.minimize(walled, jnp.array([5.0, 1.0]))
+    assert not solution.converged
+    assert 0.5 < float(solution.params[0]) < 0.6
+
+
+def test_that_a_function_falls_for_ever_is_not_denied():
+    message = jlr.minimize(lambda x: jnp.sum(x), jnp.zeros(2)).message
+    assert "bounded below" in message

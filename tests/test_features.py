@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from conftest import array, exact
+from conftest import X64, array, exact
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.preprocessing import OneHotEncoder, PolynomialFeatures, StandardScaler
 
@@ -81,6 +81,14 @@ def test_standard_units_are_scikit_learns(weighted):
     assert float(scaling.scale[3]) == 1.0  # a constant column
     assert_allclose(scaling.apply(new), peer.transform(exact(new)), atol=2e4 * EPS)
     assert_allclose(scaling.invert(scaling.apply(new)), new, rtol=20 * EPS, atol=20 * EPS)
+
+
+@pytest.mark.parametrize("unit", [1e-200, 1e200] if X64 else [1e-30, 1e30])
+def test_units_whose_squares_are_beyond_the_dtype_make_no_difference(unit):
+    rows = np.asarray(array(X))
+    scaling = features.standardization(rows * rows.dtype.type(unit))
+    assert_allclose(exact(scaling.scale) / unit, features.standardization(rows).scale, rtol=100 * EPS)
+    assert_allclose(scaling.apply(rows * rows.dtype.type(unit)), features.standardization(rows).apply(rows), rtol=1e-4)
 
 
 def test_training_columns_in_standard_units_have_mean_zero_and_deviation_one():
@@ -164,6 +172,8 @@ def test_categories_are_distinct(categories):
 def test_other_bad_input_is_refused():
     with pytest.raises(ValueError, match=r"reference must be one of the categories \['a'\], got 'b'"):
         features.one_hot(["a"], ["a"], reference="b")
+    with pytest.raises(ValueError, match=r"categories must be a list of the distinct values, got 3"):
+        features.one_hot(["a"], 3)  # pyright: ignore
     with pytest.raises(ValueError, match=r"values must be one column, a vector \(m,\), got shape \(1, 1\)"):
         features.one_hot([["a"]], ["a"])
     with pytest.raises(ValueError, match=r"categories must be numbers of the values' dtype int32 under jit, got 0\.5"):
@@ -174,6 +184,7 @@ def test_names_say_which_column_is_which():
     assert features.polynomial_names(["radius", "texture"], 2) == (
         "radius", "texture", "radius^2", "radius texture", "texture^2",
     )  # fmt: skip
+    assert features.polynomial_names(range(2), 2) == ("0", "1", "0^2", "0 1", "1^2")  # a DataFrame's without names
     assert features.one_hot_names("rank", [1, 2, 3], reference=1) == ("rank 2", "rank 3")
 
 

@@ -17,10 +17,13 @@ SOLVERS = {
     "lbfgs": jlr.LBFGS(preconditioner="hessian"),
     "newton": jlr.Newton(),
     "bfgs": jlr.BFGS(),
+    "dfp": jlr.DFP(),
     "cg": jlr.ConjugateGradient(),
     "newton cg": jlr.NewtonCG(),
     "batches": jlr.Optax(optax.adam(0.05), batch_size=32, key=jax.random.key(0)),
     "accelerated": jlr.GradientDescent(acceleration=True),
+    "proximal gradient": jlr.ProximalGradient(),
+    "proximal newton": jlr.ProximalNewton(),
 }
 
 
@@ -45,6 +48,22 @@ def test_a_run_that_was_stopped_and_saved_ends_bit_by_bit_as_one_that_was_not(so
     with np.load(file) as saved:
         state = [saved[name] for name in saved.files]
     rest = list(jlr.iterate(problem, jnp.zeros(6), state=state, **settings))
+    assert len(rest) == len(whole) - 3
+    for one, other in zip(jax.tree.leaves(rest), jax.tree.leaves(whole[3:]), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_a_run_over_a_function_of_a_pytree_goes_on_too():
+    def function(tree, centre):
+        return jnp.sum((tree["a"] - centre) ** 4 + tree["a"] ** 2) + (tree["b"] - tree["a"][0]) ** 2
+
+    settings = {"init": {"a": jnp.zeros(2), "b": jnp.ones(())}, "args": (2.0,), "tol": 1e-8 if X64 else 1e-4}
+    whole = list(jlr.iterate(function, **settings))
+    first = jlr.iterate(function, **settings)
+    for _ in range(3):
+        next(first)
+    rest = list(jlr.iterate(function, **settings, state=jax.tree.map(np.asarray, first.state)))
+    assert rest[-1].converged
     assert len(rest) == len(whole) - 3
     for one, other in zip(jax.tree.leaves(rest), jax.tree.leaves(whole[3:]), strict=True):
         np.testing.assert_array_equal(one, other)
@@ -121,3 +140,24 @@ def test_lanes_have_a_trace_each(problem):
 def test_a_trace_needs_a_known_length(problem):
     with pytest.raises(ValueError, match="needs max_steps as a number"):
         jax.jit(lambda steps: jlr.minimize(problem, jnp.zeros(6), trace=True, max_steps=steps))(5)
+
+
+def test_a_run_that_reached_its_step_limit_goes_on_under_a_larger_one():
+    def rosenbrock(x):
+        return (1.0 - x[0]) ** 2 + 100.0 * (x[1] - x[0] ** 2) ** 2
+
+    run = jlr.iterate(rosenbrock, jnp.array([-1.2, 1.0]), max_steps=5)
+    *_, stopped = run
+    assert stopped.status == jlr.Status.MAX_STEPS
+    *_, done = jlr.iterate(rosenbrock, jnp.array([-1.2, 1.0]), state=run.state, max_steps=100)
+    assert done.num_steps > 5
+    np.testing.assert_allclose(done.params, 1.0, atol=1e-4)
+    assert list(jlr.iterate(rosenbrock, jnp.array([-1.2, 1.0]), state=run.state, max_steps=5)) == []
+
+
+@pytest.mark.parametrize(
+    ("wrong", "text"), [({"callback": 3}, "callback must be a function"), ({"state": object()}, "state must be")]
+)
+def test_errors_of_iterate_name_the_argument(wrong, text):
+    with pytest.raises(ValueError, match=text):
+        jlr.iterate(lambda x: jnp.sum(x * x), jnp.zeros(2), **wrong)

@@ -377,7 +377,7 @@ def test_wrong_arguments_are_named(small):
     with pytest.raises(ValueError, match=r"offset must have shape \(200,\)"):
         posterior.predict_proba(X, offset=np.ones(3))
     for count in (0, 2.5):
-        with pytest.raises(ValueError, match="num_samples must be a positive Python integer"):
+        with pytest.raises(ValueError, match="num_samples must be a Python integer of at least 1"):
             posterior.predict_proba(X, key=jax.random.key(0), num_samples=count)
 
 

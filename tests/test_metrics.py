@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from conftest import DTYPE, X64, exact
+from conftest import DTYPE, X64, array, exact
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn import metrics as peer
 from sklearn.calibration import calibration_curve as peer_calibration_curve
@@ -308,13 +308,39 @@ def test_what_is_missing_is_nan_where_it_is_a_ratio_of_nothing():
     assert np.isnan(metrics.recall([0, 1, 0], p, sample_weight=[1.0, 0.0, 1.0]))
 
 
-def test_without_weight_at_all_everything_is_nan():
-    nothing = jax.jit(lambda s: [getattr(metrics, name)(Y, EVERY[name][0], sample_weight=s) for name in sorted(EVERY)])
-    found = dict(zip(sorted(EVERY), nothing(jnp.zeros(M, DTYPE)), strict=True))
-    assert_array_equal(found.pop("confusion_matrix"), np.zeros((2, 2)))
-    for curve in ("roc_curve", "precision_recall_curve", "calibration_curve"):
-        found.pop(curve)
-    assert all(np.isnan(value) for value in found.values())
+@jax.jit
+def every_metric(y, p, s):
+    return {name: getattr(metrics, name)(y, p, sample_weight=s) for name in sorted(EVERY)}
+
+
+WRONG = {
+    "weights": (Y, None, np.zeros(M)),
+    "tiny weights": (Y, None, np.full(M, 1e-200 if X64 else 1e-30)),
+    "a negative weight": (Y, None, np.where(np.arange(M) == 3, -1.0, 1.0)),
+    "a label": (np.where(np.arange(M) == 3, 2, Y), None, np.ones(M)),
+    "half a label": (np.where(np.arange(M) == 3, 0.5, Y), None, np.ones(M)),
+    "a score": (Y, np.where(np.arange(M) == 3, np.nan, P[0]), np.ones(M)),
+    "an infinite score": (Y, np.where(np.arange(M) == 3, np.inf, P[0]), np.ones(M)),
+}
+
+
+@pytest.mark.parametrize("wrong", WRONG.values(), ids=WRONG)
+def test_what_is_refused_elsewhere_is_nan_under_jit(wrong):
+    labels, score, weights = wrong
+    found = every_metric(array(labels), array(P[0] if score is None else score), array(weights))
+    curves = [found.pop(name) for name in ("roc_curve", "precision_recall_curve", "calibration_curve")]
+    for curve, values in zip(curves, (("fpr", "tpr"), ("precision", "recall"), ("predicted", "observed")), strict=True):
+        assert all(np.isnan(getattr(curve, name)[-1]) for name in values)
+    assert all(np.isnan(value).all() for value in found.values())
+
+
+def test_what_is_no_probability_is_nan_under_jit():
+    def scores(y, p):
+        return metrics.brier_score(y, p), metrics.accuracy(y, p), metrics.log_loss(y, p)
+
+    assert np.isnan(jax.jit(scores)(Y, array(P[0]) + 0.5)).all()
+    assert np.isnan(jax.jit(scores)(LABELS, 0.9 * array(CLASSES[0]))).all()
+    assert np.isfinite(jax.jit(scores)(LABELS, array(CLASSES[0]))).all()
 
 
 def test_input_that_does_not_go_together_is_refused():
@@ -332,6 +358,17 @@ def test_input_that_does_not_go_together_is_refused():
             metric(ones, ones, sample_weight=[0, 0, 0])
         with pytest.raises(ValueError, match="score must be an array of real numbers"):
             metric(ones, ["a", "b", "c"])
+        with pytest.raises(ValueError, match=r"y_true must be an array of real numbers, got dtype <U1; recode it, as"):
+            metric(["a", "b", "a"], ones)
+        with pytest.raises(ValueError, match="score must be an array of real numbers, got list"):
+            metric(ones, [[0.1], [0.2, 0.3], [0.4]])
+        with pytest.raises(ValueError, match=r"score must have a column for each class, .* for one, score\[:, 0\]"):
+            metric(ones, np.ones((3, 1)))
+        for weight in (1e-200, 1e200) if X64 else (1e-30, 1e30):
+            with pytest.raises(
+                ValueError, match=r"sample_weight must have a sum whose square .* divide it by its mean"
+            ):
+                metric(ones, ones, sample_weight=np.full(3, weight))
         with pytest.raises(ValueError, match="must be vectors of one length"):
             jax.jit(metric)(ones, np.ones(4))  # shapes are checked under jit too
     with pytest.raises(ValueError, match=r"score must be a vector \(m,\), got shape \(3, 2\)"):
@@ -342,6 +379,10 @@ def test_what_is_no_probability_is_refused():
     for name in ("log_loss", "brier_score", "accuracy", "recall", "calibration_curve", "expected_calibration_error"):
         with pytest.raises(ValueError, match=r"score must hold probabilities, got -2\.5; of margins take the sigmoid"):
             getattr(metrics, name)([0, 1], [-2.5, 1.0])
+    with pytest.raises(ValueError, match=r"got 2\.0; predicted classes go in as jax\.nn\.one_hot\(predicted, K\)"):
+        metrics.accuracy([0, 1, 2], [0, 2, 2])
+    with pytest.raises(ValueError, match=r"score must hold probabilities \(m,\) or \(m, K\), got shape \(\)"):
+        metrics.accuracy(1, 0.5)
     with pytest.raises(ValueError, match=r"that sum to 1, got 0\.8 in row 1"):
         metrics.log_loss([0, 1], np.array([[0.5, 0.5], [0.4, 0.4]], DTYPE))
     with pytest.raises(ValueError, match="y_true must hold labels 0 to 3, got 4"):
@@ -360,5 +401,10 @@ def test_thresholds_and_bins_that_are_none_are_refused():
     for bins in (0, 2.5, None):
         with pytest.raises(ValueError, match="num_bins must be a Python integer of at least 1"):
             metrics.calibration_curve([0, 1], [0.5, 0.5], num_bins=bins)
-    with pytest.raises(ValueError, match="edges must be rising probabilities between bins"):
-        metrics.calibration_curve([0, 1], [0.5, 0.5], edges=[0.7, 0.3])
+    for edges in ([0.7, 0.3], 0.5, [[0.5]], [-1.0, 0.5], [0.5, 7.0]):
+        with pytest.raises(ValueError, match="edges must be rising probabilities between bins"):
+            metrics.calibration_curve([0, 1], [0.5, 0.5], edges=edges)
+    with pytest.raises(ValueError, match=r"edges must be finite, got nan at \[0\]$"):
+        metrics.calibration_curve([0, 1], [0.5, 0.5], edges=[np.nan])
+    with pytest.raises(ValueError, match="edges must be an array of real numbers"):
+        metrics.calibration_curve([0, 1], [0.5, 0.5], edges=["low"])

@@ -135,6 +135,35 @@ def log_barrier(x):
     return jnp.sum(x - jnp.log(x))
 
 
+SEARCHING = {name: GENERAL[name] for name in ("lbfgs", "hager zhang", "newton")}
+
+
+@every(SEARCHING)
+@pytest.mark.parametrize(
+    ("function", "start"),
+    [
+        (lambda x: -jnp.sum(x**4), [1.0, 2.0]),
+        (lambda x: jnp.linalg.norm(x - 0.3), [2.0, -1.0]),
+        (lambda x: jnp.where(jnp.all(x > 0.5), jnp.sum(x**2), jnp.nan), [2.0, 3.0]),
+    ],
+    ids=["falls for ever", "minimum at a kink", "minimum beside NaN"],
+)
+def test_where_no_gradient_vanishes_none_is_said_to(solver, function, start):
+    solution = jlr.minimize(function, array(start), solver=solver)
+    assert solution.status != jlr.Status.CONVERGED
+    assert solution.kkt > 1e-2
+    assert solution.value <= function(array(start))
+    np.testing.assert_allclose(solution.value, function(solution.params), rtol=1e-5)
+
+
+@every(SEARCHING)
+def test_a_wall_of_infinity_is_not_climbed_over(solver):
+    solution = jlr.minimize(
+        lambda x: jnp.where(jnp.all(x > 0.5), jnp.sum((x - 0.6) ** 2), jnp.inf), array([5.0, 30.0]), solver=solver
+    )
+    np.testing.assert_allclose(solution.raise_if_failed().params, 0.6, atol=1e-5)
+
+
 @every(EVERY)
 def test_the_step_limit_holds(solver):
     solution = jlr.minimize(himmelblau, array([-1.0, 2.5]) / 10.0, solver=solver, max_steps=2, tol=0.0)
@@ -269,6 +298,19 @@ def test_solutions_of_any_two_solvers_are_alike_as_pytrees():
 
 
 @pytest.mark.skipif(not X64, reason="one dtype alone")
+def test_a_pytree_of_mixed_dtypes_keeps_them():
+    def function(tree):
+        return jnp.sum((tree["a"].astype(jnp.float64) - 1.0) ** 2) + jnp.sum((tree["b"] - 2.0) ** 2)
+
+    init = {"a": jnp.zeros((2, 2), jnp.float32), "b": jnp.zeros(3)}
+    with jax.numpy_dtype_promotion("standard"):
+        solution = jlr.minimize(function, init).raise_if_failed()
+    assert jax.tree.map(lambda x: x.dtype, solution.params) == {"a": jnp.float32, "b": jnp.float64}
+    np.testing.assert_allclose(solution.params["a"], 1.0, rtol=1e-6)
+    np.testing.assert_allclose(solution.params["b"], 2.0, rtol=1e-10)
+
+
+@pytest.mark.skipif(not X64, reason="one dtype alone")
 def test_the_value_is_taken_in_the_dtype_of_the_start():
     def function(x, c):
         return jnp.sum((x.astype(c.dtype) - c) ** 2)
@@ -283,3 +325,12 @@ def test_a_problem_takes_no_arguments(made):
     for run in (jlr.minimize, jlr.iterate):
         with pytest.raises(ValueError, match="args and has_aux are for functions"):
             run(problem, jnp.zeros(5), args=(1.0,))
+
+
+@pytest.mark.skipif(not X64, reason="twelve orders of magnitude are more than float32 has digits")
+def test_truncated_newton_is_not_lost_where_a_large_function_curves_downwards():
+    def large(x):
+        return 1e12 * jnp.sum(x**4 - x**2)
+
+    solution = jlr.minimize(large, jnp.array([0.1, 0.2]), solver=jlr.NewtonCG(), tol=1.0)
+    np.testing.assert_allclose(solution.params, np.sqrt(0.5), atol=1e-6)

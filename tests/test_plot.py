@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from dataclasses import replace
 
 import jax
 import jax.numpy as jnp
@@ -90,7 +91,7 @@ def test_the_given_axes_is_drawn_on_and_returned(panel, path, table):
         lambda ax: plot.convergence({"a": [1.0, 0.5]}, ax=ax),
         lambda ax: plot.confusion_matrix(np.eye(2), ax=ax),
         lambda ax: plot.weight_images(np.ones((1, 4)), (2, 2), ax=ax),
-        lambda ax: plot.decision_boundary(lambda x: x[:, 0], np.ones((1, 2)), ax=ax),
+        lambda ax: plot.decision_boundary(lambda x: x[:, 0] / 4, np.ones((1, 2)), ax=ax),
     ):
         panel.clear()
         assert draw(panel) is panel
@@ -118,7 +119,8 @@ def test_a_roc_curve_is_scikit_learns(scored):
     fpr, tpr, _ = roc_curve(y, p, sample_weight=weight, drop_intermediate=False)
     assert_array_equal(corners(*curve.get_data()), corners(fpr, tpr))
     assert_array_equal(chance.get_xdata(), chance.get_ydata())
-    assert legend(ax) == [f"model: area {roc_auc_score(y, p, sample_weight=weight):.3f}"]
+    assert legend(ax) == [f"{roc_auc_score(y, p, sample_weight=weight):.3f}  model"]
+    assert ax.get_legend().get_title().get_text() == "area under the curve"
     assert (ax.get_xlabel(), ax.get_ylabel()) == ("false positive rate", "true positive rate (recall)")
     assert "#0072b2" in colours(rendered(ax))
 
@@ -132,7 +134,8 @@ def test_a_precision_recall_curve_encloses_the_average_precision(scored):
     expected = average_precision_score(y, p, sample_weight=weight)
     assert_allclose(np.diff(recall) @ precision[1:], expected, rtol=1e-5)
     assert_allclose(chance.get_ydata(), np.average(y, weights=weight), rtol=1e-6)
-    assert legend(ax) == [f"average precision {expected:.3f}"]
+    assert legend(ax) == [f"{expected:.3f}"]
+    assert ax.get_legend().get_title().get_text() == "average precision"
     assert "#0072b2" in colours(rendered(ax))
 
 
@@ -149,9 +152,40 @@ def test_a_calibration_curve_has_scikit_learns_bins_and_wilsons_intervals(scored
     bars = np.array(ax.collections[0].get_segments())
     assert_allclose(bars[:, 0, 0], predicted, rtol=1e-6)
     assert_allclose(bars[:, :, 1], limits, rtol=1e-5, atol=1e-7)
-    assert legend(ax) == [f"model: calibration error {count @ np.abs(observed - predicted) / 60:.3f}"]
+    assert legend(ax) == [f"{count @ np.abs(observed - predicted) / 60:.3f}  model"]
+    assert ax.get_legend().get_title().get_text() == "calibration error"
     assert (ax.get_xlabel(), ax.get_ylabel()) == ("mean predicted probability", "part that is positive")
     assert "#0072b2" in colours(rendered(ax))
+
+
+def test_intervals_of_weighted_rows_are_those_of_as_many_rows_as_spread_alike(scored):
+    y, p, _ = scored
+    weight = np.random.default_rng(1).uniform(0.2, 5.0, 60).astype(p.dtype)
+    ax = plot.calibration(y, p, edges=[0.4, 0.7], sample_weight=weight)
+    plot.calibration(y, p, edges=[0.4, 0.7], sample_weight=1000 * weight, ax=ax)
+    bars, in_other_units = (np.array(series.get_segments())[:, :, 1] for series in ax.collections)
+    assert_allclose(in_other_units, bars, rtol=1e-5)
+    place = np.digitize(p, np.array([0.4, 0.7], p.dtype), right=True)
+    for k in range(3):
+        s, hit = weight[place == k].astype(float), y[place == k]
+        count = s.sum() ** 2 / (s @ s)
+        expected = proportion_confint(count * np.average(hit, weights=s), count, method="wilson")
+        assert_allclose(bars[k], expected, rtol=1e-5)
+    equal = plot.calibration(y, p, edges=[0.4, 0.7], sample_weight=np.full(60, 7.0)).collections[0].get_segments()
+    assert_allclose(equal, plot.calibration(y, p, edges=[0.4, 0.7]).collections[0].get_segments(), rtol=1e-5)
+
+
+def test_a_legend_is_where_the_curves_are_not(scored):
+    y, p, _ = scored
+    places = {"lower right": 4, "lower left": 3, "upper left": 2, "upper right": 1}
+    good, rare = plot.precision_recall(y, p), plot.precision_recall(np.arange(60) % 15 == 0, p)
+    assert good.get_legend()._loc == places["lower left"]
+    assert rare.get_legend()._loc == places["upper right"]
+    above, below = plot.calibration(y | (p > 0.2), p), plot.calibration(y & (p > 0.9), p)
+    assert above.get_legend()._loc == places["lower right"]
+    assert below.get_legend()._loc == places["upper left"]
+    plot.calibration(y & (p > 0.9), p, ax=above)  # now there are curves in both corners, more in the lower one
+    assert above.get_legend()._loc == places["upper left"]
 
 
 def test_empty_bins_are_not_drawn():
@@ -167,7 +201,7 @@ def test_curves_on_one_axes_have_a_colour_each_and_the_reference_once(scored, dr
     reference, first, second = ax.lines
     assert [to_hex(line.get_color()) for line in (first, second)] == ["#0072b2", "#e69f00"]
     assert reference.get_linestyle() == ":"
-    assert [text.split(":")[0] for text in legend(ax)] == ["first", "second"]
+    assert [text.split("  ")[1] for text in legend(ax)] == ["first", "second"]
 
 
 def test_a_curve_takes_both_classes():
@@ -234,6 +268,39 @@ def test_a_path_has_a_fit_for_each_penalty(path, draw):
     grid, cv = path
     with pytest.raises(ValueError, match=r"strengths must be the penalties of the path.* got shape \(5,\)"):
         draw(cv, grid[1:])
+    with pytest.raises(ValueError, match="strengths must be above 0, for a logarithmic axis, got 0"):
+        draw(cv, 0.0 * grid)
+    with pytest.raises(ValueError, match="must be what cross_validate"):
+        draw(cv.solution.params, grid)
+
+
+def test_what_does_not_fit_the_columns_of_a_path_is_refused(path):
+    grid, cv = path
+    for options, message in (
+        ({"names": ["a"]}, "names must be 5 strings, one for each column, got 1"),
+        ({"scale": [1.0, 2.0]}, r"scale must be one number, or one for each of 5 coefficients, got shape \(2,\)"),
+        ({"at": 6}, "at must be the index of one of the 6 penalties, got 6"),
+        ({"labelled": -1}, "labelled must be a Python integer of at least 0, got -1"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            plot.coefficient_path(cv, grid, **options)
+    assert plot.coefficient_path(cv, grid, names=np.array(list("abcde"))).get_legend() is not None
+
+
+def test_panels_that_share_an_axis_name_it_once(path):
+    grid, cv = path
+    above, below = Figure().subplots(2, 1, sharex=True)
+    plot.coefficient_path(cv, grid, ax=above)
+    plot.cross_validation(cv, grid, ax=below)
+    assert (above.get_xlabel(), below.get_xlabel()) == ("", "penalty λ")
+
+
+def test_one_choice_that_is_both_has_one_name(path):
+    grid, cv = path
+    both = replace(cv, one_se=cv.best)
+    assert [text.get_text().strip() for text in plot.cross_validation(both, grid).texts] == ["best, one s.e."]
+    last = replace(cv, best=jnp.argmax(jnp.asarray(grid)), one_se=jnp.argmax(jnp.asarray(grid)))
+    rendered(plot.cross_validation(last, grid))  # and is not cut off at the edge
 
 
 def test_a_forest_shows_estimates_and_limits_without_the_intercept(table):
@@ -266,6 +333,10 @@ def test_more_intervals_on_one_axes_stand_below_and_have_a_colour_each(table):
     assert legend(ax) == ["Wald", "wider"]
     first, second = ax.collections
     assert first.get_segments()[0][0, 1] < second.get_segments()[0][0, 1] < first.get_segments()[1][0, 1]
+    heights = np.array([segments.get_segments()[0][0, 1] for segments in (first, second)])
+    assert_allclose(ax.get_yticks()[0], heights.mean())  # the name is beside the middle of both
+    rendered(ax)
+    assert ax.get_legend().get_window_extent().y0 >= ax.bbox.y1  # above the Axes, where there are no intervals
     assert_allclose(second.get_segments()[2][:, 0], [table.lower[3] - 1.0, table.upper[3] + 1.0], rtol=1e-6)
     assert {"#0072b2", "#e69f00"} <= colours(rendered(ax))
 
@@ -298,6 +369,14 @@ def test_a_forest_without_limits_is_refused_with_the_reason(made, table):
         plot.coefficient_forest(penalized)
     with pytest.raises(ValueError, match="lower and upper must be given"):
         plot.coefficient_forest([1.0], [0.5])
+    with pytest.raises(ValueError, match="lower must be at most upper, got 2 and 1"):
+        plot.coefficient_forest([1.5], [2.0], [1.0])
+    with pytest.raises(ValueError, match=r"coef must have odds ratios that are finite, got exp\(1000\)"):
+        plot.coefficient_forest([1000.0], [0.0], [2000.0], odds_ratio=True)
+    with pytest.raises(ValueError, match=r"scale must be one number, or one for each of 1 coefficients"):
+        plot.coefficient_forest([1.0], [0.5], [2.0], scale=[1.0, 2.0])
+    turned = plot.coefficient_forest([1.0], [0.5], [2.0], scale=-1.0)
+    assert_allclose(turned.collections[0].get_segments()[0][:, 0], [-2.0, -0.5])
     with pytest.raises(ValueError, match="lower and upper must hold a limit for each coefficient"):
         plot.coefficient_forest([1.0], [0.5], [1.5, 2.0])
     with pytest.raises(ValueError, match="names must be 1 strings, one for each coefficient, got 2"):
@@ -351,6 +430,13 @@ def test_a_history_has_numbers(made):
     X, y, _ = made
     with pytest.raises(ValueError, match=r"histories\['a'\] must be objectives, a vector with a finite number"):
         plot.convergence({"a": [np.nan]})
+    with pytest.raises(ValueError, match="histories must be a dict"):
+        plot.convergence({})
+    with pytest.raises(ValueError, match="minimum must be finite, got nan"):
+        plot.convergence({"a": [1.0]}, minimum=np.nan)
+    for x in ({"a": [0, 1, 2]}, {"b": [0, 1]}):
+        with pytest.raises(ValueError, match=r"x\['a'\] must have one number for each of 2 objectives"):
+            plot.convergence({"a": [1.0, 0.5]}, x=x)
     with pytest.raises(ValueError, match=r"histories\['a'\] must be one solution with its trace"):
         plot.convergence({"a": jlr.fit(X, y)})
 
@@ -377,10 +463,28 @@ def test_the_shade_of_a_confusion_darkens_evenly():
     assert steps.min() > 0.8 * steps.max() > 0
 
 
-@pytest.mark.parametrize("matrix", [[1, 2], [[1, 2]], [[1, -1], [0, 1]], [[np.nan, 0], [0, 1]]])
-def test_a_confusion_matrix_is_square_and_counts(matrix):
-    with pytest.raises(ValueError, match="matrix must be square, of counts of at least 0"):
+@pytest.mark.parametrize(
+    ("matrix", "message"),
+    [
+        ([1, 2], r"matrix must be square \(K, K\), got shape \(2,\)"),
+        ([[1, 2]], r"matrix must be square \(K, K\), got shape \(1, 2\)"),
+        ([], r"matrix must be square \(K, K\), got shape \(0,\)"),
+        ([[1, -1], [0, 1]], "matrix must hold counts of at least 0, got -1"),
+        ([[np.nan, 0], [0, 1]], "matrix must be finite, got nan"),
+        ([["a", "b"], ["c", "d"]], "matrix must be numbers"),
+    ],
+)
+def test_a_confusion_matrix_is_square_and_counts(matrix, message):
+    with pytest.raises(ValueError, match=message):
         plot.confusion_matrix(matrix)
+
+
+def test_large_counts_are_shown_in_full_within_their_cells():
+    ax = plot.confusion_matrix([[1234567, 0.5], [2000.25, 31]], names=["a class of a long name", "other"])
+    assert [text.get_text() for text in ax.texts] == ["1234567", "0.5", "2000", "31"]
+    rendered(ax)
+    width = ax.get_window_extent().width / 2
+    assert all(text.get_window_extent().width < width for text in ax.texts)
 
 
 def test_names_of_classes_are_as_many_as_classes():
@@ -411,8 +515,13 @@ def test_weights_are_images_on_one_scale_about_zero(dtype):
 
 
 def test_weights_fill_their_images():
-    with pytest.raises(ValueError, match=r"coef must be \(K, 6\) for images of shape \(2, 3\), got shape \(1, 5\)"):
+    with pytest.raises(ValueError, match=r"coef must be \(K, 6\) for images of shape \(2, 3\), got shape \(5,\)"):
         plot.weight_images(np.ones(5), (2, 3))
+    with pytest.raises(ValueError, match="columns must be a Python integer of at least 1, got 0"):
+        plot.weight_images(np.ones(6), (2, 3), columns=0)
+    with pytest.raises(ValueError, match=r"shape must be \(height, width\) in pixels, got 6"):
+        plot.weight_images(np.ones(6), 6)  # pyright: ignore
+    assert plot.weight_images(np.ones(6), (2, 3)).texts[0].get_text() == ""  # two classes: one image, of no class
 
 
 def test_a_boundary_is_where_the_probability_is_one_half(dtype):
@@ -481,9 +590,21 @@ def test_what_is_no_plane_is_refused():
 
     with pytest.raises(ValueError, match=r"X must have two columns .* got shape \(3, 3\)"):
         plot.decision_boundary(half, np.eye(3))
-    with pytest.raises(ValueError, match="y must have one class for each of the 2 rows"):
+    with pytest.raises(ValueError, match="y must have one entry for each of the 2 rows of X"):
         plot.decision_boundary(half, np.eye(2), [1])
-    with pytest.raises(ValueError, match="y must hold classes 0 to 1, got 2"):
+    with pytest.raises(ValueError, match=r"y must hold classes 0 to 1, got 2; recode it, as np\.unique\(y"):
         plot.decision_boundary(half, np.eye(2), [1, 2])
+    with pytest.raises(ValueError, match="X must be finite, got nan"):
+        plot.decision_boundary(half, np.full((2, 2), np.nan))
+    with pytest.raises(ValueError, match="names must be 2 strings, one for each feature, got 1"):
+        plot.decision_boundary(half, np.eye(2), names=["age"])
+    with pytest.raises(ValueError, match="class_names must be 2 strings, one for each class, got 3"):
+        plot.decision_boundary(half, np.eye(2), [0, 1], class_names=list("abc"))
+    with pytest.raises(ValueError, match="predict_proba must give probabilities from 0 to 1, got 7"):
+        plot.decision_boundary(lambda x: np.full(len(x), 7.0), np.eye(2))
+    with pytest.raises(ValueError, match="predict_proba's probabilities must be finite, got nan"):
+        plot.decision_boundary(lambda x: np.full(len(x), np.nan), np.eye(2))
+    with pytest.raises(ValueError, match=r"predict_proba must give probabilities .* got shape \(40000, 1\)"):
+        plot.decision_boundary(lambda x: np.ones((len(x), 1)), np.eye(2))
     with pytest.raises(ValueError, match="predict_proba must give probabilities"):
         plot.decision_boundary(lambda x: np.zeros(3), np.eye(2))

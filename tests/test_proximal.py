@@ -218,3 +218,46 @@ def test_a_path_of_both_takes_one_length(made):
         jlr.fit_path(X, y, l1=[0.1, 0.2], l2=[0.1, 0.2, 0.3])
     with pytest.raises(ValueError, match="l1 must be at least 0"):
         jlr.fit_path(X, y, l1=[0.1, -0.2])
+
+
+@pytest.mark.parametrize("acceleration", [True, False])
+def test_of_a_function_the_value_is_that_at_the_weights(acceleration):
+    solver = jlr.ProximalGradient(acceleration)
+    solution = jlr.minimize(lambda x: jnp.sum((x - 1.0) ** 2), jnp.zeros(2), solver=solver, trace=True, max_steps=50)
+    np.testing.assert_allclose(solution.value, 0.0, atol=1e-10)
+    np.testing.assert_allclose(solution.trace.value[:2], [2.0, 0.0], atol=1e-10)
+
+
+def test_no_proximal_step_leads_to_where_a_function_is_infinite():
+    def walled(x):
+        return jnp.where(jnp.all(x > 0.5), jnp.sum((x - 1.0) ** 2), jnp.inf)
+
+    solution = jlr.minimize(walled, jnp.array([5.0, 30.0]), solver=jlr.ProximalGradient())
+    assert np.isfinite(walled(solution.params))
+    np.testing.assert_allclose(solution.value, walled(solution.params), rtol=1e-6)
+
+
+def test_with_a_loss_that_is_not_convex_a_working_set_reports_the_value_at_its_weights():
+    rng = np.random.default_rng(0)
+    X = jnp.asarray(rng.normal(size=(100, 4)), DTYPE)
+    y = jnp.asarray(X @ jnp.array([1.0, 0.0, 2.0, 0.0], DTYPE) + 0.1 * rng.normal(size=100), DTYPE)
+    loss = jlr.losses.from_function(lambda z, y: 1.0 - jnp.exp(-0.1 * (z - y) ** 2), y)
+    one = jnp.ones(4, DTYPE)
+    problem = jlr.Problem(
+        loss, jlr.Dense(X), jlr.ElasticNet(jnp.asarray(0.01, DTYPE), jnp.asarray(0.01, DTYPE), one, one)
+    )
+    solution = jlr.minimize(problem, jnp.zeros(4, DTYPE), solver=jlr.ProximalNewton(working_set=2), tol=1e-6)
+    np.testing.assert_allclose(solution.value, problem.value(solution.params), rtol=1e-5)
+    assert float(solution.value) < 0.1
+
+
+def test_a_step_over_a_kink_goes_as_far_as_the_kink():
+    # Columns that repeat and add up: the model's minimum lies a little beyond zero for two weights at once.
+    rng = np.random.default_rng(306481093)
+    X = rng.normal(size=(30, 6))
+    X[:, 3], X[:, 5], X[:, 2] = X[:, 0] + X[:, 1], X[:, 0], 3.0
+    y = (rng.uniform(size=30) < 0.1).astype(float)
+    y[:2] = 0, 1
+    l1 = 10**-2.6 * float(jlr.lambda_max(X, y, standardize=True))
+    solution = jlr.fit(X, y, l1=l1, l2=0.1 * l1, standardize=True)
+    assert solution.status in (jlr.Status.CONVERGED, jlr.Status.STALLED)

@@ -92,17 +92,17 @@ def test_the_hessian_helps_a_loss_that_is_not_convex(dtype):
 
 
 def test_the_hessian_needs_a_loss_over_rows(dtype):
-    with pytest.raises(ValueError, match=r"needs a loss over rows, and FunctionLoss is none; use LBFGS\(\) or Newton"):
+    with pytest.raises(ValueError, match=r"need a loss over rows, and FunctionLoss is none; use LBFGS\(\), Newton"):
         jlr.minimize(lambda x: jnp.sum(x * x), jnp.ones(2, dtype), solver=jlr.LBFGS(preconditioner="hessian"))
 
 
 @pytest.mark.parametrize(
     ("solver", "message"),
     [
-        (jlr.LBFGS(memory=0), "memory must be an integer of at least 1"),
-        (jlr.LBFGS(memory=2.5), "memory must be an integer of at least 1"),
+        (jlr.LBFGS(memory=0), "memory must be a Python integer of at least 1"),
+        (jlr.LBFGS(memory=2.5), "memory must be a Python integer of at least 1"),
         (jlr.LBFGS(preconditioner="gram"), "preconditioner must be 'diagonal' or 'hessian', got 'gram'"),
-        (jlr.ProximalNewton(working_set=0), "working_set must be an integer of at least 1"),
+        (jlr.ProximalNewton(working_set=0), "working_set must be a Python integer of at least 1"),
     ],
     ids=repr,
 )

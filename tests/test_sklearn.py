@@ -82,13 +82,25 @@ def test_no_intercept_and_no_penalty_are_those_of_scikit_learn(rows):
         ({"penalty": "l2", "C": 0.1}, {"C": 0.1}),
         ({"penalty": "l1", "C": 0.1, "solver": "liblinear", "n_jobs": 2}, {"C": 0.1, "l1_ratio": 1.0}),
         ({"penalty": "elasticnet", "C": 0.1, "l1_ratio": 0.5, "verbose": 1}, {"C": 0.1, "l1_ratio": 0.5}),
-        ({"penalty": None, "C": 0.1}, {"C": np.inf}),
+        ({"penalty": None}, {"C": np.inf}),
     ],
 )
 def test_the_older_spelling_of_a_penalty_means_the_same(older, newer):
     y = np.random.default_rng(1).permutation(NAMES[TWO])
     older, newer = (LogisticRegression(**options).fit(WINE[TWO], y) for options in (older, newer))
     np.testing.assert_array_equal(older.coef_, newer.coef_)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"penalty": None, "C": 0.1}, "penalty=None leaves C=0.1 without effect"),
+        ({"penalty": "l2", "l1_ratio": 0.5}, "penalty='l2' leaves l1_ratio=0.5 without effect"),
+    ],
+)
+def test_what_the_older_spelling_leaves_without_effect_is_said(options, message):
+    with pytest.warns(UserWarning, match=message):
+        LogisticRegression(**options).fit(WINE, np.random.default_rng(1).permutation(NAMES))
 
 
 @pytest.mark.parametrize(("C", "l1_ratio"), PENALTIES[:2])
@@ -133,8 +145,18 @@ def test_a_warm_start_begins_at_the_last_fit():
         model.fit(WINE[rows], NAMES[rows])
         assert model.n_iter_[0] == 0 < first
         np.testing.assert_allclose(model.coef_, coef, rtol=1e-10)
-    with pytest.raises(ValueError, match="init"):
+    with pytest.raises(ValueError, match=r"weights of shape \(3, 5\), but the last fit left \(3, 13\).*fit a clone"):
         model.fit(WINE[:, :5], NAMES)
+
+
+def test_a_weak_l1_penalty_decides_which_coefficients_are_zero():
+    X, y = load_iris(return_X_y=True)
+    X, y = X[y < 2], y[y < 2]  # separable: without the penalty the coefficients would grow for ever
+    for C in (1.0, 1e2, 1e4):
+        default = LogisticRegression(C=C, l1_ratio=1.0).fit(X, y)
+        tight = LogisticRegression(C=C, l1_ratio=1.0, tol=1e-14, max_iter=1000).fit(X, y)
+        np.testing.assert_allclose(default.coef_, tight.coef_, rtol=0.01)
+        np.testing.assert_array_equal(default.coef_ == 0, tight.coef_ == 0)
 
 
 def test_what_a_loose_tol_finds_is_within_1e_4_all_the_same():
@@ -154,6 +176,8 @@ def test_what_a_loose_tol_finds_is_within_1e_4_all_the_same():
         ({"tol": -1.0}, "tol must be a number of at least 0"),
         ({"max_iter": 1.5}, "max_iter must be an integer"),
         ({"class_weight": "rare"}, "class_weight"),
+        ({"fit_intercept": "False"}, "fit_intercept must be True or False, got 'False'"),
+        ({"warm_start": 2}, "warm_start must be True or False, got 2"),
     ],
 )
 def test_wrong_arguments_are_named(options, message):
@@ -169,7 +193,7 @@ def test_rows_that_cannot_be_fitted_are_refused():
         model.fit(WINE[KIND == 0], NAMES[KIND == 0])
     with pytest.raises(ValueError, match="there is none of barolo"):
         model.fit(WINE, NAMES, KIND > 0)
-    with pytest.raises(ValueError, match=r"sample_weight must hold one number for each of the 178 rows, got \(5,\)"):
+    with pytest.raises(ValueError, match=r"sample_weight must have one entry for each of the 178 rows of X.*\(5,\)"):
         model.fit(WINE, NAMES, np.ones(5))
     with pytest.raises(ValueError, match="sample_weight must be at least 0"):
         model.fit(WINE, NAMES, -np.ones(178))

@@ -210,6 +210,26 @@ def test_lanes_and_compiled_programs_give_what_calls_give():
     assert_allclose(jax.jit(jax.vmap(thresholds.bayes))(costs), [thresholds.bayes(c) for c in costs], rtol=TOL)
 
 
+def test_what_is_refused_elsewhere_is_nan_under_jit():
+    for costs in ([[0, 0], [1, 0]], [[1, 0], [0, 1]]):
+        assert np.isnan(jax.jit(thresholds.bayes)(array(costs)))
+    y, score = jnp.array([0, 1, 2]), array([0.1, 0.4, 0.9])
+    for choose in (
+        thresholds.youden,
+        lambda y, f: thresholds.least_cost(y, f, COSTS),
+        lambda y, f: thresholds.at_recall(y, f, 0.5),
+        lambda y, f: thresholds.at_precision(y, f, 0.5),
+        lambda y, f: thresholds.abstention(y, f, 0.5).accuracy,
+    ):
+        assert np.isnan(jax.jit(choose)(y, score))
+        assert np.isfinite(jax.jit(choose)(y == 1, score))
+
+
+def test_large_costs_are_as_good_as_small_ones():
+    largest = float(jnp.finfo(DTYPE).max)
+    assert thresholds.bayes(array([[0.0, largest], [largest, -largest]])) == pytest.approx(1 / 3, rel=TOL)
+
+
 def test_bad_input_is_refused():
     y, p = [0, 1, 1], [0.1, 0.4, 0.9]
     with pytest.raises(ValueError, match=r"costs must be numbers \(2, 2\), a row for each class .* got .*\(2, 3\)"):
@@ -220,6 +240,12 @@ def test_bad_input_is_refused():
         thresholds.decide(p, [[0, np.inf], [1, 0]])
     with pytest.raises(ValueError, match=r"costs must be numbers \(3, decisions\)"):
         thresholds.decide(np.full((2, 3), 1 / 3), np.ones((2, 2)))
+    with pytest.raises(ValueError, match="costs must be an array of real numbers, got list"):
+        thresholds.bayes([[0, 1], [1]])
+    for ask in (lambda p: thresholds.decide(p, COSTS), lambda p: thresholds.predict_or_abstain(p, 0.1)):
+        for shape in ((), (1, 2, 3)):
+            with pytest.raises(ValueError, match=r"score must hold probabilities \(m,\) or \(m, K\), got shape"):
+                ask(np.full(shape, 0.5))
     with pytest.raises(ValueError, match="score must hold probabilities, got 3"):
         thresholds.decide([0.5, 3.0], COSTS)
     with pytest.raises(ValueError, match=r"recall must be from 0 to 1, got 90"):

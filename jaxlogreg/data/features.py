@@ -10,8 +10,7 @@ A logistic regression is linear in its columns, and says nothing of where they c
 Each has names for its columns where they are new ones. There is no column of ones: a fit has its intercept.
 """
 
-import operator
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import accumulate, chain, combinations, combinations_with_replacement
@@ -23,7 +22,7 @@ import numpy as np
 from jax import Array
 from jax.typing import ArrayLike
 
-from ..concrete import is_concrete
+from ..concrete import as_size, is_concrete
 from ..coordinates import is_constant
 from ..linear_maps import Columns, Dense
 from ..models.inputs import as_design, as_nonnegative
@@ -57,7 +56,7 @@ def polynomial(X: ArrayLike, degree: int, *, interaction_only: bool = False) -> 
     >>> polynomial(jnp.array([[2.0, 3.0]]), 2, interaction_only=True)
     Array([[2., 3., 6.]], dtype=float32)
     """
-    matrix, degree = _as_matrix(X), _as_degree(degree)
+    matrix, degree = _as_matrix(X), as_size("degree", degree, 1)
     monomials = _polynomial(degree, interaction_only, matrix)
     if is_concrete(monomials) and not jnp.all(jnp.isfinite(monomials)):
         raise ValueError(
@@ -77,9 +76,9 @@ def polynomial_names(names: Sequence[str], degree: int, *, interaction_only: boo
     >>> polynomial_names(["age", "bmi"], 2)
     ('age', 'bmi', 'age^2', 'age bmi', 'bmi^2')
     """
-    chosen = combinations if interaction_only else combinations_with_replacement
-    factors = chain.from_iterable(chosen(range(len(names)), d) for d in range(1, _as_degree(degree) + 1))
-    return tuple(" ".join(_power(names[j], term.count(j)) for j in dict.fromkeys(term)) for term in factors)
+    chosen, degree = combinations if interaction_only else combinations_with_replacement, as_size("degree", degree, 1)
+    factors = chain.from_iterable(chosen(range(len(names)), d) for d in range(1, degree + 1))
+    return tuple(" ".join(_power(str(names[j]), term.count(j)) for j in dict.fromkeys(term)) for term in factors)
 
 
 @register_dataclass
@@ -221,9 +220,14 @@ def _polynomial(degree: int, interaction_only: bool, X: Array) -> Array:
 
 @jax.jit
 def _standardization(X: Array, weight: Array) -> Standardization:
-    mean, variance = Dense(X).moments(weight / jnp.sum(weight))
+    # In units of a power of two near the largest number: squares are then within the range of the dtype.
+    _, exponent = jnp.frexp(jnp.max(jnp.abs(X), axis=0))
+    most = jnp.finfo(X.dtype).maxexp - 30
+    exponent = jnp.clip(exponent, -most, most)
+    mean, variance = Dense(jnp.ldexp(X, -exponent[None, :])).moments(weight / jnp.sum(weight))
     constant = is_constant(variance, variance + mean * mean)
-    return Standardization(mean, jnp.sqrt(jnp.where(constant, 1.0, variance)))
+    deviation = jnp.where(constant, 1.0, jnp.ldexp(jnp.sqrt(jnp.where(constant, 1.0, variance)), exponent))
+    return Standardization(jnp.ldexp(mean, exponent), deviation)
 
 
 def _as_matrix(X: ArrayLike) -> Array:
@@ -233,22 +237,14 @@ def _as_matrix(X: ArrayLike) -> Array:
     return matrix
 
 
-def _as_degree(degree: int) -> int:
-    try:
-        number = operator.index(degree)
-    except TypeError:
-        number = 0
-    if number < 1:
-        raise ValueError(f"degree must be a Python integer of at least 1 (it decides the shape), got {degree!r}")
-    return number
-
-
 def _power(name: str, exponent: int) -> str:
     return name if exponent == 1 else f"{name}^{exponent}"
 
 
 def _as_categories(categories: Sequence[Any], reference: Any) -> tuple[Any, ...]:
     """As Python values, which NumPy and JAX compare with arrays of any dtype."""
+    if not isinstance(categories, Iterable):
+        raise ValueError(f"categories must be a list of the distinct values, got {categories!r}")
     values = tuple(x.item() if isinstance(x, (np.generic, np.ndarray, jax.Array)) else x for x in categories)
     if len(set(values)) != len(values) or any(x != x for x in values) or not values:
         raise ValueError(f"categories must be distinct values, at least one and none of them NaN, got {list(values)}")

@@ -9,7 +9,8 @@ scores are better than they will be.
 - ``isotonic``: any function that does not fall; for a thousand rows or more.
 - ``one_vs_all``: one of these for each class, normalised; ``one_vs_all_interval`` says how sure those of Platt are.
 
-Each gives a pytree that is called with scores. Everything works under ``jit`` and ``vmap``, with sample weights.
+Each gives a pytree that is called with scores. Everything works under ``jit`` and ``vmap``, with sample weights; of
+input that is an error elsewhere, probabilities are NaN there.
 """
 
 from .isotonic import IsotonicCalibrator, isotonic

@@ -23,7 +23,7 @@ from jax.typing import ArrayLike
 
 from ..concrete import is_concrete
 from ..products import EXACT
-from .inputs import as_probabilities
+from .inputs import as_probabilities, as_real
 
 __all__ = ["as_costs", "bayes", "decide"]
 
@@ -41,7 +41,8 @@ def bayes(costs: ArrayLike | Sequence[Sequence[float]]) -> Array:
         A scalar from 0 to 1, for ``jlr.predict(params, X, threshold=t)``.
 
     Raises:
-        ValueError: for costs that are no finite ``(2, 2)``, and where being wrong costs no more than being right.
+        ValueError: for costs that are no finite ``(2, 2)``, and where being wrong costs no more than being right (of
+            traced costs the threshold is then NaN).
 
     >>> print(bayes([[0.0, 1.0], [19.0, 0.0]]))  # a missed case costs as much as 19 false alarms
     0.05
@@ -54,8 +55,10 @@ def bayes(costs: ArrayLike | Sequence[Sequence[float]]) -> Array:
                 "costs must be higher off the diagonal: being wrong costs more than being right in both classes, got "
                 f"{values.tolist()}"
             )
-    false_positive, false_negative = matrix[0, 1] - matrix[0, 0], matrix[1, 0] - matrix[1, 1]
-    return false_positive / (false_positive + false_negative)
+    half = 0.5 * matrix  # whose differences and their sum are within the range of the dtype
+    false_positive, false_negative = half[0, 1] - half[0, 0], half[1, 0] - half[1, 1]
+    threshold = 0.5 * false_positive / (0.5 * false_positive + 0.5 * false_negative)
+    return jnp.where((false_positive > 0.0) & (false_negative > 0.0), threshold, jnp.nan)
 
 
 def decide(score: ArrayLike, costs: ArrayLike | Sequence[Sequence[float]]) -> Array:
@@ -86,16 +89,17 @@ def as_costs(
     costs: ArrayLike | Sequence[Sequence[float]], dtype: Any, num_classes: int, decisions: int | None = None
 ) -> Array:
     """Costs of each class (down) and decision (across); of so many decisions, or any number."""
-    matrix: Any = costs if isinstance(costs, jax.Array) else np.asarray(costs)
+    matrix = as_real("costs", costs)
     expected = (num_classes, matrix.shape[-1] if decisions is None and matrix.ndim else decisions)
-    if matrix.shape != expected or 0 in matrix.shape or matrix.dtype.kind not in "biuf":
+    if matrix.shape != expected or 0 in matrix.shape:
         raise ValueError(
             f"costs must be numbers ({num_classes}, {decisions or 'decisions'}), a row for each class and a column for "
-            f"each decision, got {matrix.dtype}{matrix.shape}"
+            f"each decision, got shape {matrix.shape}"
         )
+    matrix = jnp.asarray(matrix, dtype)
     if is_concrete(matrix) and not np.all(np.isfinite(np.asarray(matrix))):
         raise ValueError("costs must be finite; for a decision that must not be, take a cost beyond all others")
-    return jnp.asarray(matrix, dtype)
+    return matrix
 
 
 @jax.jit

@@ -216,7 +216,7 @@ def _average_precision(rows: Scored) -> Array:
 
 def _precision(passed: Passing) -> Array:
     weight = passed.tp + passed.fp
-    return jnp.where(weight > 0.0, passed.tp / jnp.where(weight > 0.0, weight, 1.0), 1.0)
+    return jnp.where(weight == 0.0, 1.0, passed.tp / jnp.where(weight == 0.0, 1.0, weight))
 
 
 def _ratio(part: Array, total: Array) -> Array:

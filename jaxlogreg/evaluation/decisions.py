@@ -154,7 +154,7 @@ def fbeta(
     0.6667
     """
     rows, limit = _as_decided(y_true, score, threshold, sample_weight)
-    weight = as_number("beta", beta, rows.score.dtype, 0.0, float("inf"))
+    weight = jnp.asarray(as_number("beta", beta, rows.score.dtype, 0.0, float("inf")))
     return _of_class(1.0 / (1.0 + weight * weight), rows, limit)
 
 

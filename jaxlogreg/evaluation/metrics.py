@@ -11,6 +11,7 @@ Each takes ``(y_true, score, *, sample_weight=None)`` and works under ``jit`` an
 The first six and the decisions are for classes too: integer labels, and probabilities ``(m, K)``. Predicted classes go
 in as probabilities that are sure, ``jax.nn.one_hot(predicted, K)``. A row of weight 0 is as good as none, and one of
 weight 2 as good as two. A metric that is a ratio of nothing to nothing is NaN: each says when.
+Under ``jit`` and ``vmap``, where no error can be raised for labels, scores or weights that are wrong, it is NaN too.
 """
 
 from .curves import (

@@ -25,8 +25,9 @@ import jax.numpy as jnp
 from jax import Array, lax
 from jax.typing import ArrayLike
 
+from ..concrete import as_size
 from ..pytrees import register_dataclass
-from .inputs import Scored, as_finite, as_number, as_scored
+from .inputs import Scored, as_finite, as_number, as_real, as_scored
 from .isotonic import IsotonicCalibrator, fit_isotonic
 from .platt import PlattCalibrator, fit_platt
 
@@ -148,12 +149,11 @@ def one_vs_all_interval(
     >>> bool(jnp.all((found.lower < p) & (p < found.upper)))
     True
     """
-    if not isinstance(num_samples, int) or num_samples < 2:
-        raise ValueError(f"num_samples must be a Python integer of at least 2 (it is a shape), got {num_samples!r}")
-    fixed = jnp.ndim(score) == 2
-    if not fixed and (jnp.ndim(score) != 3 or jnp.shape(score)[0] != num_samples):
-        raise ValueError(f"score must be (m, K) or ({num_samples}, m, K) for each sample, got {jnp.shape(score)}")
-    scores = jnp.asarray(score)
+    num_samples = as_size("num_samples", num_samples, 2)
+    scores = jnp.asarray(as_real("score", score))
+    fixed = scores.ndim == 2
+    if not fixed and (scores.ndim != 3 or scores.shape[0] != num_samples):
+        raise ValueError(f"score must be (m, K) or ({num_samples}, m, K) for each sample, got shape {scores.shape}")
     rows = _as_classes(labels, scores if fixed else scores[0], sample_weight)
     dtype = rows.score.dtype
     scores, new = (jnp.asarray(as_finite(*x, dtype)) for x in (("score", scores), ("new_score", new_score)))
@@ -166,12 +166,13 @@ def one_vs_all_interval(
 
 
 def _as_classes(labels: ArrayLike, score: ArrayLike, sample_weight: ArrayLike | None) -> Scored:
-    if jnp.ndim(score) != 2:
+    shape = as_real("score", score).shape
+    if len(shape) != 2:
         raise ValueError(
-            f"score must have a row for each label and a column for each class, (m, K), got shape {jnp.shape(score)}; "
-            "for two classes and one score, platt or isotonic"
+            f"score must have a row for each label and a column for each class, (m, K), got shape {shape}; for two "
+            "classes and one score, platt or isotonic"
         )
-    return as_scored(labels, score, sample_weight, classes=True)
+    return as_scored(labels, score, sample_weight, classes=True, name="labels")
 
 
 @partial(jax.jit, static_argnums=0)

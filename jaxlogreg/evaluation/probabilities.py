@@ -9,7 +9,6 @@ Gneiting & Raftery, Strictly proper scoring rules, prediction, and estimation, J
 Hauskrecht, Obtaining well calibrated probabilities using Bayesian binning, AAAI (2015), for the calibration error.
 """
 
-import operator
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -20,9 +19,9 @@ import numpy as np
 from jax import Array
 from jax.typing import ArrayLike
 
-from ..concrete import is_concrete
+from ..concrete import as_size, is_concrete
 from ..pytrees import register_dataclass
-from .inputs import Scored, as_scored
+from .inputs import Scored, as_finite, as_scored
 
 __all__ = ["CalibrationCurve", "brier_score", "calibration_curve", "expected_calibration_error", "log_loss"]
 
@@ -154,19 +153,16 @@ def expected_calibration_error(
 
 
 def _as_edges(num_bins: int, edges: ArrayLike | Sequence[float] | None, dtype: Any) -> Array:
-    if edges is not None:
-        given: Any = edges if isinstance(edges, jax.Array) else np.asarray(edges)
-        rising = not is_concrete(given) or bool(np.all(np.asarray(given[1:]) >= np.asarray(given[:-1])))
-        if given.ndim != 1 or not rising:
-            raise ValueError(f"edges must be rising probabilities between bins, (num_bins - 1,), got {given}")
-        return given.astype(dtype)
-    try:
-        count = operator.index(num_bins)
-    except TypeError:
-        count = 0
-    if count < 1:
-        raise ValueError(f"num_bins must be a Python integer of at least 1 (it is a shape), got {num_bins!r}")
-    return jnp.asarray(np.linspace(0.0, 1.0, count + 1)[1:-1], dtype)
+    if edges is None:
+        return jnp.asarray(np.linspace(0.0, 1.0, as_size("num_bins", num_bins, 1) + 1)[1:-1], dtype)
+    given = as_finite("edges", edges, dtype)
+    right = given.ndim == 1
+    if right and is_concrete(given):
+        values = np.asarray(given)
+        right = bool(np.all(values[1:] >= values[:-1]) and np.all((values >= 0.0) & (values <= 1.0)))
+    if not right:
+        raise ValueError(f"edges must be rising probabilities between bins, (num_bins - 1,), got {given}")
+    return given
 
 
 @jax.jit
@@ -178,7 +174,7 @@ def _log_loss(rows: Scored) -> Array:
         log = jnp.where(positive, jnp.log(jnp.where(positive, p, 1.0)), jnp.log1p(-jnp.where(positive, 0.0, p)))
     else:
         log = jnp.log(jnp.take_along_axis(p, y[:, None], axis=1)[:, 0])
-    return -_mean(log, weight)
+    return _mean(-log, weight)
 
 
 @jax.jit

@@ -6,7 +6,7 @@ should be other rows than the model was fitted on. ``predict_or_abstain`` leaves
 
 A row is taken for positive where ``score >= threshold``. The thresholds lie half way between two scores, so that
 rounding changes no decision; only the lowest score, below which there is none, is its own. A row of weight 0 is as good
-as none. Everything works under ``jit`` and ``vmap``.
+as none. Everything works under ``jit`` and ``vmap``; of input that is an error elsewhere, thresholds are NaN there.
 
 Reference: Youden, Index for rating diagnostic tests, Cancer 3 (1950).
 """
@@ -177,7 +177,7 @@ def _least_cost(rows: Scored, costs: Array) -> Array:
     choices = _choices(rows)
     # Against taking no row for positive.
     cost = choices.fp * (costs[0, 1] - costs[0, 0]) - choices.tp * (costs[1, 0] - costs[1, 1])
-    return choices.threshold[jnp.argmin(cost)]
+    return jnp.where(jnp.isnan(cost[-1]), jnp.nan, choices.threshold[jnp.argmin(cost)])
 
 
 @jax.jit

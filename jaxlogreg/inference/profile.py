@@ -41,7 +41,7 @@ TOLERANCE = 1e-9  # of the log-likelihood and of what the other coefficients cou
 NEAR = 1e-3  # in log-likelihood: from here on steps are taken as they are
 WEIGHT = 2.0  # κ: of a point outside of the region
 MIN_GAIN = 1e-4  # of what the slope promises (Armijo)
-MAX_STEPS = 200
+MAX_STEPS = 400
 NEVER = 32.0  # Wald half-widths from the estimate: still inside, the likelihood does not fall
 STRETCH = 9.0  # of a step on from where nothing bends any more
 

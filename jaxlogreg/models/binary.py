@@ -245,7 +245,7 @@ def _default_solver(data: FitData, num_weights: int, num_blocks: int) -> Solver:
 
 def _working_set(m: int, n: int) -> int | None:
     """For how many columns at a time to solve; None for all. With ``m`` rows no more than ``m`` need be in use."""
-    size = max(64, 2 ** math.ceil(math.log2(m)))
+    size = max(64, m)
     return size if n > 2 * size else None if n <= HESSIAN_MAX_WEIGHTS else HESSIAN_MAX_WEIGHTS // 4
 
 

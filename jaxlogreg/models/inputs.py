@@ -5,7 +5,6 @@ are none to look at). An error names the argument, what was got and what to do. 
 arrays of the data's dtype here means that ``1``, ``1.0`` and ``np.float32(1)`` share a compilation.
 """
 
-import operator
 from typing import Any
 
 import jax
@@ -14,7 +13,7 @@ import numpy as np
 from jax import Array
 from jax.typing import ArrayLike
 
-from ..concrete import is_concrete
+from ..concrete import as_size, is_concrete
 from ..linear_maps import Columns
 from ..solution import Params
 
@@ -129,28 +128,18 @@ def as_class_labels(
 
 
 def as_num_classes(num_classes: Any) -> int:
-    """The number of classes, a Python integer (it is a shape)."""
-    try:
-        count = operator.index(num_classes)
-    except TypeError:
-        raise ValueError(f"num_classes must be a Python integer (it is a shape), got {num_classes!r}") from None
-    if count < 2:
-        raise ValueError(f"num_classes must be at least 2, got {count}")
-    return count
+    """The number of classes, a Python integer."""
+    return as_size("num_classes", num_classes, 2)
 
 
 def as_num_samples(num_samples: Any) -> int:
-    """How many samples are drawn, a Python integer (it is a shape)."""
-    if not isinstance(num_samples, int) or num_samples < 1:
-        raise ValueError(f"num_samples must be a positive Python integer (it is a shape), got {num_samples!r}")
-    return num_samples
+    """How many samples are drawn, a Python integer."""
+    return as_size("num_samples", num_samples, 1)
 
 
 def as_batch_size(value: Any) -> int | None:
-    """How many lanes at a time, a Python integer (it is a shape), or None."""
-    if value is None or (isinstance(value, int) and value >= 1):
-        return value
-    raise ValueError(f"batch_size must be None or a Python integer of at least 1, got {value!r}")
+    """How many lanes at a time, a Python integer, or None."""
+    return None if value is None else as_size("batch_size", value, 1, " (it is a shape), or None")
 
 
 def as_nonnegative(name: str, value: ArrayLike, dtype: Any, shape: tuple[int, ...]) -> Array:

@@ -17,7 +17,7 @@ import numpy as np
 from jax import Array, lax
 from jax.typing import ArrayLike
 
-from ..concrete import is_concrete
+from ..concrete import as_size, is_concrete
 from ..coordinates import Coordinates, choose_coordinates
 from ..evaluation.metrics import roc_auc
 from ..lanes import Lanes
@@ -120,17 +120,11 @@ def cross_validate(
         raise ValueError(f"measure must be one of {', '.join(map(repr, MEASURES))}, got {measure!r}")
     matrix = as_design(X)
     data, solver, limits = as_path(matrix, y, options, as_batch_size(batch_size))
-    folds = _as_folds(folds)
+    folds = as_size("folds", folds, 2)
     fold = _deal(data.y, folds, key) if fold_id is None else _as_fold_id(fold_id, folds, matrix.shape[0])
     if all(map(is_concrete, (data.y, fold, data.sample_weight))):
         _check_classes(np.asarray(data.y), np.asarray(fold), folds, data.sample_weight, measure)
     return _cross_validate(folds, measure, data, fold, solver, limits)
-
-
-def _as_folds(folds: int) -> int:
-    if not isinstance(folds, int) or folds < 2:
-        raise ValueError(f"folds must be an integer of at least 2 (it is a shape), got {folds!r}")
-    return folds
 
 
 def _as_fold_id(value: ArrayLike, folds: int, rows: int) -> Any:

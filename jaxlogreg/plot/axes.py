@@ -36,10 +36,10 @@ def style(series: int) -> tuple[str, str]:
 
 
 def logarithmic(ax: Axes, low: float, high: float) -> None:
-    """A logarithmic horizontal axis for such numbers; over few decades, with plain numbers 1, 2, 5 of each."""
+    """A logarithmic horizontal axis for such numbers; over few decades, with plain numbers 1, 2, 5 or 1, 3 of each."""
     ax.set_xscale("log")
     if high < 1000.0 * low:
         plain: Any = FuncFormatter(lambda x, _: f"{x:g}")
-        ax.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+        ax.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0) if high < 100.0 * low else (1.0, 3.0)))
         ax.xaxis.set_major_formatter(plain)
     ax.xaxis.set_minor_formatter(NullFormatter())

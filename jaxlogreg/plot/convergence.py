@@ -9,6 +9,7 @@ from matplotlib.ticker import FuncFormatter, NullLocator
 
 from ..solution import Solution
 from .axes import SERIES, axes_or_new, series_drawn, style
+from .inputs import as_numbers
 
 __all__ = ["convergence"]
 
@@ -43,12 +44,17 @@ def convergence(
     >>> ax.lines[0].get_ydata()
     array([1.   , 0.5  , 0.25 , 0.125])
     """
+    if not isinstance(histories, Mapping) or not histories:
+        raise ValueError(f"histories must be a dict with a history for each solver's name, got {histories!r}")
     values = {name: _values(name, history) for name, history in histories.items()}
-    lowest = min(float(np.nanmin(value)) for value in values.values()) if minimum is None else float(minimum)
+    lowest = min(float(np.nanmin(value)) for value in values.values())
+    if minimum is not None:
+        lowest = float(as_numbers("minimum", minimum))
+    places = {name: _places(name, len(value), x) for name, value in values.items()}
     ax = axes_or_new(ax, 7.0, 5.0)
     first = series_drawn(ax)
     for i, (name, value) in enumerate(values.items()):
-        at = np.arange(len(value)) if x is None else np.asarray(x[name])
+        at = places[name]
         colour, dashes = style(first + i)
         above = np.maximum(value.astype(float) - lowest, _floor(value, lowest))
         ax.plot(at, above, dashes, color=colour, linewidth=1.8, label=name, gid=SERIES)
@@ -58,7 +64,8 @@ def convergence(
     ax.grid(color="0.9")
     if x is None:
         _count_steps(ax)
-    ax.legend(loc="upper right", frameon=False, fontsize="small")  # "best" takes seconds with long curves
+    # Where the first step ends all curves are still high up ("best" would take seconds with long curves).
+    ax.legend(loc="lower left" if x is None else "upper right", framealpha=0.8, edgecolor="none", fontsize="small")
     return ax
 
 
@@ -67,11 +74,20 @@ def _values(name: str, history: Solution | ArrayLike) -> np.ndarray:
         if history.trace is None or np.ndim(history.num_steps):
             raise ValueError(f"histories[{name!r}] must be one solution with its trace: minimize(..., trace=True)")
         history = history.trace.value[: int(history.num_steps) + 1]
-    values = np.asarray(history)
+    values = as_numbers(f"histories[{name!r}]", history, finite=False)
     values = values if values.dtype.kind == "f" else values.astype(float)
     if values.ndim != 1 or not np.isfinite(values).any():
         raise ValueError(f"histories[{name!r}] must be objectives, a vector with a finite number, got {values!r}")
     return values
+
+
+def _places(name: str, steps: int, x: Mapping[str, ArrayLike] | None) -> np.ndarray:
+    if x is None:
+        return np.arange(steps)
+    at = as_numbers(f"x[{name!r}]", x.get(name, []))
+    if at.shape != (steps,):
+        raise ValueError(f"x[{name!r}] must have one number for each of {steps} objectives, got shape {at.shape}")
+    return at
 
 
 def _floor(value: np.ndarray, lowest: float) -> float:

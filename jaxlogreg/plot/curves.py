@@ -1,17 +1,21 @@
 """What scores are worth: ROC and precision-recall curves, and whether probabilities hold; of one model or of several.
 
 A bin of a calibration curve is a few rows, and by chance alone not on the diagonal: its interval is Wilson's, of all
-probabilities ``π`` with ``n (observed - π)² <= z² π (1 - π)``, for 95 %.
+probabilities ``π`` with ``n (observed - π)² <= z² π (1 - π)``, for 95 %. For ``n`` rows of different weights stand as
+many of one weight as would spread alike, ``n = (Σ sᵢ)² / Σ sᵢ²`` (Kish).
 
-Reference: Wilson, Probable inference, the law of succession, and statistical inference, JASA 22 (1927).
+References: Wilson, Probable inference, the law of succession, and statistical inference, JASA 22 (1927); Kish, Survey
+Sampling (1965), section 11.7.
 """
 
 from collections.abc import Sequence
+from typing import Literal
 
 import numpy as np
 from jax import Array
 from jax.typing import ArrayLike
 from matplotlib.axes import Axes
+from matplotlib.collections import LineCollection
 
 from ..evaluation import metrics
 from .axes import SERIES, axes_or_new, series_drawn, style
@@ -19,6 +23,8 @@ from .axes import SERIES, axes_or_new, series_drawn, style
 __all__ = ["calibration", "precision_recall", "roc"]
 
 WILSON_Z = 1.959964  # 95 %
+LEGEND_WIDTH, LEGEND_HEIGHT = 0.55, 0.25  # about, of the square
+Corner = Literal["upper left", "upper right", "lower left", "lower right"]
 
 
 def roc(
@@ -45,7 +51,7 @@ def roc(
     >>> import jax.numpy as jnp
     >>> ax = roc(jnp.array([0, 1, 0, 1]), jnp.array([0.1, 0.4, 0.4, 0.8]), label="a model")
     >>> ax.get_legend().get_texts()[0].get_text()
-    'a model: area 0.875'
+    '0.875  a model'
     """
     curve = metrics.roc_curve(y_true, score, sample_weight=sample_weight)
     area = metrics.roc_auc(y_true, score, sample_weight=sample_weight)
@@ -55,8 +61,8 @@ def roc(
         ax.plot([0.0, 1.0], [0.0, 1.0], color="0.5", linewidth=1, linestyle=":")
         ax.set(xlabel="false positive rate", ylabel="true positive rate (recall)")
         _unit_square(ax)
-    _draw(ax, np.asarray(curve.fpr), np.asarray(curve.tpr), "default", label, f"area {float(area):.3f}")
-    ax.legend(loc="lower right", frameon=False)
+    _draw(ax, np.asarray(curve.fpr), np.asarray(curve.tpr), "default", label, area)
+    _legend(ax, "area under the curve", "lower right")
     return ax
 
 
@@ -87,7 +93,7 @@ def precision_recall(
     >>> import jax.numpy as jnp
     >>> ax = precision_recall(jnp.array([0, 1, 0, 1]), jnp.array([0.1, 0.4, 0.4, 0.8]))
     >>> ax.get_legend().get_texts()[0].get_text()
-    'average precision 0.833'
+    '0.833'
     """
     curve = metrics.precision_recall_curve(y_true, score, sample_weight=sample_weight)
     area = metrics.average_precision(y_true, score, sample_weight=sample_weight)
@@ -101,8 +107,8 @@ def precision_recall(
             ylabel="precision (part of the flagged that is positive)",
         )
         _unit_square(ax)
-    _draw(ax, np.asarray(curve.recall), precision, "steps-pre", label, f"average precision {float(area):.3f}")
-    ax.legend(loc="lower left", frameon=False)
+    _draw(ax, np.asarray(curve.recall), precision, "steps-pre", label, area)
+    _legend(ax, "average precision", "lower left", "upper right")
     return ax
 
 
@@ -118,8 +124,9 @@ def calibration(
 ) -> Axes:
     """What was said against what happened, in bins of similar probability; on the diagonal a model is calibrated.
 
-    The bars are 95 % intervals of what happened, weights counted as repeated rows: a bin whose bar meets the diagonal
-    may be off by chance. The legend has the expected calibration error.
+    The bars are 95 % intervals of what happened: a bin whose bar meets the diagonal may be off by chance. (Weights say
+    whom a row stands for, not how often it was seen: of those a bin has no more rows.) The legend has the expected
+    calibration error.
 
     Args:
         y_true, score, num_bins, edges, sample_weight: as for :func:`jaxlogreg.metrics.calibration_curve`.
@@ -135,7 +142,7 @@ def calibration(
     >>> import jax.numpy as jnp
     >>> ax = calibration(jnp.array([0, 1, 0, 1]), jnp.array([0.25, 0.5, 0.625, 0.875]), num_bins=2)
     >>> ax.get_legend().get_texts()[0].get_text()
-    'calibration error 0.188'
+    '0.188'
     """
     curve = metrics.calibration_curve(y_true, score, num_bins=num_bins, edges=edges, sample_weight=sample_weight)
     error = metrics.expected_calibration_error(
@@ -151,9 +158,15 @@ def calibration(
     predicted, observed, weight = (
         np.asarray(x, float)[filled] for x in (curve.predicted, curve.observed, curve.weight)
     )
-    ax.vlines(predicted, *_wilson(observed, weight), color=colour, linewidth=2, alpha=0.5)
-    _draw(ax, predicted, observed, "default", label, f"calibration error {float(error):.3f}", marker="o")
-    ax.legend(loc="upper left", frameon=False)
+    count = weight
+    if sample_weight is not None:
+        given = np.asarray(sample_weight, float)
+        square = np.square(given / given.max())
+        squares = metrics.calibration_curve(y_true, score, num_bins=num_bins, edges=edges, sample_weight=square).weight
+        count = np.square(weight / given.max()) / np.asarray(squares, float)[filled]
+    ax.vlines(predicted, *_wilson(observed, count), color=colour, linewidth=2, alpha=0.5)
+    _draw(ax, predicted, observed, "default", label, error, marker="o")
+    _legend(ax, "calibration error", "upper left", "lower right")
     return ax
 
 
@@ -170,10 +183,28 @@ def _check(area: Array, needed: str) -> None:
         raise ValueError(f"y_true must hold {needed} (of positive weight): there is no curve without")
 
 
-def _draw(ax: Axes, x: np.ndarray, y: np.ndarray, steps: str, label: str | None, worth: str, marker: str = "") -> None:
+def _draw(
+    ax: Axes, x: np.ndarray, y: np.ndarray, steps: str, label: str | None, worth: Array, marker: str = ""
+) -> None:
     colour, dashes = style(series_drawn(ax))
-    text = worth if label is None else f"{label}: {worth}"
+    text = f"{float(worth):.3f}" + ("" if label is None else f"  {label}")
     ax.plot(x, y, dashes, color=colour, linewidth=2, drawstyle=steps, marker=marker, label=text, gid=SERIES)
+
+
+def _legend(ax: Axes, title: str, *corners: Corner) -> None:
+    """In the corner of these in which the fewest points and ends of bars are, the first of equal ones."""
+    points = [line.get_xydata() for line in ax.lines if line.get_gid() == SERIES]
+    points += [np.concatenate(bars.get_segments()) for bars in ax.collections if isinstance(bars, LineCollection)]
+    x, y = np.concatenate([np.asarray(each, float) for each in points]).T
+
+    def taken(corner: Corner) -> int:
+        across, up = (1.0 - x if "right" in corner else x), (1.0 - y if "upper" in corner else y)
+        return int(np.sum((across < LEGEND_WIDTH) & (up < LEGEND_HEIGHT)))
+
+    ax.legend(
+        loc=min(corners, key=taken), title=title, alignment="left", fontsize="small", title_fontsize="small",
+        framealpha=0.8, edgecolor="none",
+    )  # fmt: skip
 
 
 def _unit_square(ax: Axes) -> None:

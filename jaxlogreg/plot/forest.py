@@ -8,6 +8,7 @@ from matplotlib.axes import Axes
 
 from ..inference import Summary
 from .axes import SERIES, axes_or_new, logarithmic, series_drawn, style
+from .inputs import as_names, as_numbers, as_scale
 
 __all__ = ["coefficient_forest"]
 
@@ -28,8 +29,8 @@ def coefficient_forest(
 ) -> Axes:
     """Coefficients as dots and their intervals as lines, on the scale of log odds or as odds ratios.
 
-    Drawn once more on the same Axes, other intervals stand below the first: profile below Wald, say. An infinite limit
-    ends in an arrow.
+    Drawn once more on the same Axes, other intervals stand below the first, and the name beside them all: profile below
+    Wald, say. An infinite limit ends in an arrow.
 
     Args:
         coef: a :class:`~jaxlogreg.Summary`, whose intercept is left out, or coefficients ``(n,)``. Of a summary of
@@ -62,12 +63,20 @@ def coefficient_forest(
         names = coef.names[start:] if names is None else names
         coef, lower, upper = (np.asarray(x)[..., start:] for x in (coef.coef, lower, upper))
     if lower is None or upper is None:
-        raise ValueError("lower and upper must be given with coefficients that are no Summary")
-    centre, low, high = (np.atleast_2d(np.asarray(x, float)) * np.asarray(scale) for x in (coef, lower, upper))
-    _check(centre, low, high, names, reason, len(labels))
-    names = [f"column {j}" for j in range(centre.shape[1])] if names is None else names
+        raise ValueError("lower and upper must be given, or coef be a Summary, as jlr.summary(fit, X, y) makes it")
+    given = {"coef": coef, "lower": lower, "upper": upper}
+    centre, low, high = (np.atleast_2d(as_numbers(name, x, finite=False).astype(float)) for name, x in given.items())
+    _check(centre, low, high, reason, len(labels))
+    count = centre.shape[1]
+    factor = as_scale(scale, count)
+    centre, low, high = centre * factor, low * factor, high * factor
+    low, high = np.minimum(low, high), np.maximum(low, high)  # which a negative scale turns around
+    names = as_names("names", names, count, "coefficient") or [f"column {j}" for j in range(count)]
     if odds_ratio:
-        centre, low, high = np.exp(centre), np.exp(low), np.exp(high)
+        if not np.max(centre) < np.log(np.finfo(float).max):
+            raise ValueError(f"coef must have odds ratios that are finite, got exp({np.max(centre):g})")
+        with np.errstate(over="ignore"):  # a limit without end is an arrow
+            centre, low, high = np.exp(centre), np.exp(low), np.exp(high)
 
     ax = axes_or_new(ax, 7.0, 1.2 + 0.45 * len(names))
     first = series_drawn(ax)
@@ -81,10 +90,15 @@ def coefficient_forest(
         raise ValueError("ax must hold a forest of the same coefficients, with the same odds_ratio, or nothing yet")
     for i, text in enumerate(labels):
         _draw(ax, first + i, centre[i], low[i], high[i], edges, text)
-    ax.set_yticks(np.arange(len(names)), list(names))
-    ax.set_ylim(len(names) - 0.5 + APART * (first + len(labels) - 1), -0.5)
-    if any(labels):
-        ax.legend(frameon=False, fontsize="small")
+    height = APART * (first + len(labels) - 1)
+    ax.set_yticks(np.arange(len(names)) + height / 2.0, names)
+    ax.set_ylim(len(names) - 0.5 + height, -0.5)
+    if any(labels):  # above: within the Axes it would hide intervals
+        columns = min(4, len(ax.get_legend_handles_labels()[0]))
+        ax.legend(
+            loc="lower left", bbox_to_anchor=(0.0, 1.0), ncols=columns, frameon=False, fontsize="small",
+            borderaxespad=0.2,
+        )  # fmt: skip
     return ax
 
 
@@ -97,18 +111,17 @@ def _labels(table: Summary, label: str | None) -> list[str | None]:
     return [f"{prefix}class {k} against {table.reference}" for k in table.classes]
 
 
-def _check(
-    centre: np.ndarray, low: np.ndarray, high: np.ndarray, names: Sequence[str] | None, reason: str, series: int
-) -> None:
-    if not (centre.shape == low.shape == high.shape) or centre.ndim != 2 or len(centre) != series:
+def _check(centre: np.ndarray, low: np.ndarray, high: np.ndarray, reason: str, series: int) -> None:
+    alike = centre.shape == low.shape == high.shape
+    if not alike or centre.ndim != 2 or len(centre) != series or centre.shape[1] == 0:
         raise ValueError(
             "lower and upper must hold a limit for each coefficient of one model, got shapes "
             f"{low.shape} and {high.shape} for {centre.shape}"
         )
-    if names is not None and len(names) != centre.shape[1]:
-        raise ValueError(f"names must be {centre.shape[1]} strings, one for each coefficient, got {len(names)}")
     if np.isnan(low).any() or np.isnan(high).any() or not np.isfinite(centre).all():
         raise ValueError(f"coefficients and limits must be numbers, got NaN{f': {reason}' if reason else ''}")
+    if np.any(low > high):
+        raise ValueError(f"lower must be at most upper, got {low[low > high][0]:g} and {high[low > high][0]:g}")
 
 
 def _edges(values: np.ndarray, ratios: bool) -> tuple[float, float]:

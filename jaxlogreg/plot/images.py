@@ -7,8 +7,10 @@ from jax.typing import ArrayLike
 from matplotlib.axes import Axes
 from matplotlib.colors import Normalize
 
+from ..concrete import as_size
 from ..solution import Params
 from .axes import axes_or_new
+from .inputs import as_names, as_numbers
 
 __all__ = ["weight_images"]
 
@@ -31,7 +33,7 @@ def weight_images(
         coef: parameters of :func:`~jaxlogreg.fit_softmax`, :func:`~jaxlogreg.fit_one_vs_all` or
             :func:`~jaxlogreg.fit`, or weights ``(K, height * width)`` or ``(height * width,)``.
         shape: ``(height, width)`` in pixels.
-        names: of the classes; their numbers when None.
+        names: of the classes; their numbers when None, and none for two classes.
         columns: how many images stand beside each other.
         colorbar: whether to draw the scale of the colours beside the Axes.
         ax: where to draw; an Axes of its own when None.
@@ -46,13 +48,15 @@ def weight_images(
     >>> len(weight_images(jnp.ones((3, 4)), (2, 2)).images)
     3
     """
-    weights = np.atleast_2d(np.asarray(coef.coef if isinstance(coef, Params) else coef))
+    given = as_numbers("coef", coef.coef if isinstance(coef, Params) else coef)
+    if np.shape(shape) != (2,):
+        raise ValueError(f"shape must be (height, width) in pixels, got {shape!r}")
     height, width = shape
-    if weights.ndim != 2 or weights.shape[1] != height * width:
-        raise ValueError(f"coef must be (K, {height * width}) for images of shape {shape}, got shape {weights.shape}")
-    count = len(weights)
-    if names is not None and len(names) != count:
-        raise ValueError(f"names must be {count} strings, one for each class, got {len(names)}")
+    if given.ndim not in (1, 2) or given.shape[-1] != height * width or 0 in given.shape:
+        raise ValueError(f"coef must be (K, {height * width}) for images of shape {shape}, got shape {given.shape}")
+    weights = np.atleast_2d(given)
+    count, columns = len(weights), as_size("columns", columns, 1, "")
+    labels = as_names("names", names, count, "class") or [str(k) if given.ndim == 2 else "" for k in range(count)]
     across, down = min(columns, count), -(-count // columns)
     step_x, step_y = width * (1.0 + GAP), height + HEAD * width
     right, bottom = across * step_x - GAP * width, down * step_y
@@ -62,8 +66,7 @@ def weight_images(
     for k, image in enumerate(weights.reshape(count, height, width)):
         left, top = k % across * step_x, k // across * step_y + HEAD * width
         ax.imshow(image, cmap="BrBG_r", norm=norm, extent=(left, left + width, top + height, top))
-        name = str(k) if names is None else names[k]
-        ax.text(left + width / 2, top - 0.05 * width, name, ha="center", va="bottom")
+        ax.text(left + width / 2, top - 0.05 * width, labels[k], ha="center", va="bottom")
     ax.set(xlim=(0.0, right), ylim=(bottom, 0.0), aspect="equal")
     ax.set_axis_off()
     if colorbar:

@@ -13,9 +13,11 @@ import numpy as np
 from jax.typing import ArrayLike
 from matplotlib.axes import Axes
 
+from ..concrete import as_size
 from ..models import CrossValidation
 from ..solution import Solution
 from .axes import COLOURS, axes_or_new, logarithmic, style
+from .inputs import as_names, as_numbers, as_scale
 
 __all__ = ["coefficient_path", "cross_validation", "sparsity"]
 
@@ -48,18 +50,22 @@ def coefficient_path(
         The Axes.
 
     Raises:
-        ValueError: for fits that are not as many as the penalties.
+        ValueError: for fits that are not as many as the penalties, and penalties that are not above 0.
     """
     x, coef = _along(fits, strengths)
-    coef = coef * np.asarray(scale)
+    coef = coef * as_scale(scale, coef.shape[1])
+    labels = as_names("names", names, coef.shape[1], "column") or [f"column {j}" for j in range(coef.shape[1])]
     if at is None:
         at = int(fits.best) if isinstance(fits, CrossValidation) else int(np.argmin(x))
-    strongest = [j for j in np.argsort(-np.abs(coef[at]), kind="stable")[:labelled] if coef[at, j] != 0.0]
+    if not 0 <= at < len(x):
+        raise ValueError(f"at must be the index of one of the {len(x)} penalties, got {at}")
+    order = np.argsort(-np.abs(coef[at]), kind="stable")[: as_size("labelled", labelled, 0, "")]
+    strongest = [j for j in order if coef[at, j] != 0.0]
     ax = axes_or_new(ax, 8.0, 5.0)
     ax.plot(x, coef[:, np.any(coef != 0.0, axis=0)], color="0.8", linewidth=0.8)
     for i, j in enumerate(strongest):
         colour, dashes = style(i)
-        ax.plot(x, coef[:, j], dashes, color=colour, linewidth=2, label=names[j] if names else f"column {j}")
+        ax.plot(x, coef[:, j], dashes, color=colour, linewidth=2, label=labels[j])
     ax.axhline(0.0, color="black", linewidth=0.6)
     _finish(ax, fits, x)
     ax.set_ylabel("coefficient")
@@ -80,6 +86,8 @@ def cross_validation(cv: CrossValidation, strengths: ArrayLike, *, ax: Axes | No
 
     Returns, raises: as :func:`coefficient_path`.
     """
+    if not isinstance(cv, CrossValidation):
+        raise ValueError(f"cv must be what cross_validate returned, got {type(cv).__name__}")
     x, _ = _along(cv, strengths)
     order, mean, error = np.argsort(x), np.asarray(cv.mean), np.asarray(cv.std_error)
     ax = axes_or_new(ax, 8.0, 4.0)
@@ -107,20 +115,32 @@ def sparsity(fits: CrossValidation | Solution, strengths: ArrayLike, *, ax: Axes
 def _along(fits: CrossValidation | Solution, strengths: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
     """The penalties ``(L,)`` and the coefficients ``(L, n)``."""
     solution = fits.solution if isinstance(fits, CrossValidation) else fits
-    x, coef = np.asarray(strengths), np.asarray(solution.params.coef)
+    if not isinstance(solution, Solution):
+        raise ValueError(f"fits must be what cross_validate or fit_path returned, got {type(fits).__name__}")
+    x, coef = as_numbers("strengths", strengths), as_numbers("fits' coefficients", solution.params.coef)
     if coef.ndim != 2 or x.shape != coef.shape[:1]:
         raise ValueError(
             "strengths must be the penalties of the path, one for each fit, got shape "
             f"{x.shape} for coefficients of shape {coef.shape}"
         )
+    if np.any(x <= 0):
+        raise ValueError(f"strengths must be above 0, for a logarithmic axis, got {x.min():g}")
     return x, coef
 
 
 def _finish(ax: Axes, fits: CrossValidation | Solution, x: np.ndarray) -> None:
-    logarithmic(ax, x.min(), x.max())
-    ax.set(xlabel="penalty λ", xlim=(x.min(), x.max()))
+    low, high = float(x.min()), float(x.max())
+    logarithmic(ax, low, high)
+    ax.set_xlim(low, high)
+    if ax.xaxis.get_tick_params().get("labelbottom", True):  # not above another Axes that shares this one
+        ax.set_xlabel("penalty λ")
     if isinstance(fits, CrossValidation):
-        for index, dashes, word in ((fits.best, ":", "best"), (fits.one_se, "--", "one s.e.")):
-            at = float(x[int(index)])
+        best, one_se = int(fits.best), int(fits.one_se)
+        choices = (
+            [(best, ":", "best"), (one_se, "--", "one s.e.")] if best != one_se else [(best, ":", "best, one s.e.")]
+        )
+        for index, dashes, word in choices:
+            at = float(x[index])
+            side = "right" if at > low**0.15 * high**0.85 else "left"  # of the line there is room
             ax.axvline(at, color="black", linewidth=1, linestyle=dashes)
-            ax.text(at, 0.98, f" {word}", transform=ax.get_xaxis_transform(), va="top", fontsize="small")
+            ax.text(at, 0.98, f" {word} ", ha=side, va="top", transform=ax.get_xaxis_transform(), fontsize="small")

@@ -12,7 +12,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from ..solution import Params, Solution
 from .objective import Kind
-from .training import DTYPES
+from .training import DTYPES, Training
 
 __all__ = ["LinearClassifier"]
 
@@ -69,6 +69,15 @@ class LinearClassifier(ClassifierMixin, BaseEstimator):
         each = 0 if len(self.classes_) == 2 else slice(None)
         last: Any = self.coef_[each], self.intercept_[each]
         return Params(*last)
+
+    def _check_start(self, start: Params | None, training: Training) -> None:
+        classes, left = len(training.classes), () if start is None else np.shape(start.coef)
+        shape = training.X.shape[1:] if classes == 2 else (classes, training.X.shape[1])
+        if start is not None and left != shape:
+            raise ValueError(
+                f"warm_start=True must begin at weights of shape {shape}, but the last fit left {left}; for other "
+                "columns or classes, fit a clone"
+            )
 
     def _keep(self, solution: Solution) -> None:
         """The weights of a solution as scikit-learn has them, with an axis of classes."""

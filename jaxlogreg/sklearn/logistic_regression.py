@@ -34,12 +34,13 @@ class LogisticRegression(LinearClassifier):
         l1_ratio: 0 for a ridge, 1 for the lasso, between them an elastic net.
         tol: the fit ends where no ``|∂F/∂wⱼ| / rms(xⱼ)`` is larger (at a kink, its distance from the
             subdifferential), ``F`` the objective divided by ``C Σ sᵢ``. More than 1e-4, which scikit-learn's slower
-            solvers are given to stop early, counts as 1e-4.
+            solvers are given to stop early, counts as 1e-4. Beside an L1 penalty more than 0.03 of it counts as
+            that (but no less than the library's default), so that it is decided which coefficients are zero.
         fit_intercept: whether to fit ``b``.
         class_weight: a weight for each class, as a dict; ``"balanced"`` for weights inverse to the frequencies. They
             multiply the sample weights.
         max_iter: the most steps.
-        warm_start: start from the last fit.
+        warm_start: start from the last fit, of the same columns and number of classes.
 
     Attributes:
         classes_: the labels in ascending order, ``(K,)``.
@@ -99,8 +100,8 @@ class LogisticRegression(LinearClassifier):
             sample_weight: ``s``, ``(m,)``; a weight of 2 equals the row twice.
 
         Raises:
-            ValueError: naming the argument, for wrong arguments, NaN or infinity, fewer than two classes, and a class
-                without a row of positive weight.
+            ValueError: naming the argument, for wrong arguments, NaN or infinity, fewer than two classes, a class
+                without a row of positive weight, and a warm start from other columns or classes.
             TypeError: for a sparse ``X``.
 
         Warns:
@@ -111,6 +112,7 @@ class LogisticRegression(LinearClassifier):
         C, l1_ratio = penalty_of(self.penalty, self.C, self.l1_ratio)
         start = self._start() if self.warm_start else None
         training = as_training(self, X, y, sample_weight)
+        self._check_start(start, training)
         self.classes_ = training.classes
         solution = fit_strength(self, self._kind(), training, C, l1_ratio, start)
         warn_unless_converged(solution)

@@ -19,6 +19,7 @@ from sklearn.exceptions import ConvergenceWarning
 
 from ..models import fit, fit_one_vs_all, fit_path, fit_softmax
 from ..solution import Params, Solution
+from ..solvers.driver import default_tol
 from .training import Training
 
 __all__ = ["Kind", "fit_strength", "fit_strengths", "lane", "warn_unless_converged"]
@@ -27,6 +28,7 @@ Kind = Literal["binary", "softmax", "one_vs_all"]
 
 # Looser ones are there to stop a slow solver early, and mean something else to each of scikit-learn's.
 LOOSEST_TOL = 1e-4
+PART_OF_L1 = 0.03
 
 
 def fit_strength(
@@ -79,10 +81,17 @@ def _options(estimator: Any, padded: Training, l2: Any, l1: Any) -> Any:
         "l2": l2,
         "sample_weight": padded.weight,
         "intercept": bool(estimator.fit_intercept),
-        "tol": min(estimator.tol, LOOSEST_TOL),
+        "tol": _tolerance(estimator.tol, l1, padded.X.dtype),
         "max_steps": estimator.max_iter,
     }
     return options | {"l1": l1} if np.any(l1 > 0) else options
+
+
+def _tolerance(tol: float, l1: Any, dtype: Any) -> float:
+    """A residual that does not hide on which side of the kink a coefficient is."""
+    weakest = float(np.min(l1))
+    seen = max(default_tol(dtype), PART_OF_L1 * weakest) if weakest > 0.0 else LOOSEST_TOL
+    return min(tol, LOOSEST_TOL, seen)
 
 
 def _as_numpy(solution: Solution, n: int) -> Solution:
@@ -96,8 +105,8 @@ def warn_unless_converged(*solutions: Solution) -> None:
     for solution in solutions:
         if not np.all(solution.converged):
             warnings.warn(
-                f"{solution.message}. (Of this estimator, max_steps is max_iter, l2 is 1 / (C * the sum of weights), "
-                "and float64 is used for X of float64.)",
+                f"{solution.message}. (Of this estimator, max_steps is max_iter, l1 and l2 are parts of 1 / (C * the "
+                f"sum of weights), tol is at most {PART_OF_L1:g} of l1, and float64 is used for X of float64.)",
                 ConvergenceWarning,
                 stacklevel=3,
             )

@@ -98,7 +98,9 @@ def _as_sample_weight(value: Any, X: Any) -> np.ndarray:
         return np.full(X.shape[0], value, X.dtype)
     weight = check_array(value, ensure_2d=False, dtype=X.dtype, input_name="sample_weight")
     if weight.shape != X.shape[:1]:
-        raise ValueError(f"sample_weight must hold one number for each of the {X.shape[0]} rows, got {weight.shape}")
+        raise ValueError(
+            f"sample_weight must have one entry for each of the {X.shape[0]} rows of X, got shape {weight.shape}"
+        )
     if np.any(weight < 0):
         raise ValueError(f"sample_weight must be at least 0, got {weight.min():g}")
     return weight

@@ -11,7 +11,7 @@ The augmented Lagrangian finds them: another solver minimises
 and then ``λ ← λ + ρ h``, ``μ ← max(0, μ + ρ g)``, until nothing is violated; where that falls too slowly, ``ρ`` grows.
 The new terms are a penalty on the weights, so that on a logistic problem the margins are carried as ever.
 
-Reference: Nocedal & Wright, Numerical Optimization (2006), algorithm 17.4; Hestenes (1969), Powell (1969),
+Reference: Nocedal & Wright, Numerical Optimization (2006), framework 17.3; Hestenes (1969), Powell (1969),
 Rockafellar (1973).
 """
 
@@ -21,10 +21,8 @@ from typing import Any, ClassVar
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jax import Array, lax
 
-from ..concrete import is_concrete
 from ..coordinates import Coordinates
 from ..lanes import Lanes
 from ..penalties import Penalty
@@ -64,6 +62,10 @@ class AugmentedLagrangian(Solver):
 
     default_max_steps: ClassVar[int] = 10_000  # of the inner solver, in all rounds
 
+    @property
+    def positive(self) -> tuple[str, ...]:
+        return ("strength",)
+
     def init(self, problem: Problem, w: Array, lanes: Lanes) -> Any:
         raise ValueError(
             "AugmentedLagrangian is for constraints: give minimize equality= or inequality=, or take its inner solver"
@@ -71,12 +73,10 @@ class AugmentedLagrangian(Solver):
 
 
 def check_inner(solver: AugmentedLagrangian) -> None:
-    """Raises a ``ValueError`` for an inner solver that is none, or not for smooth functions, and for ``ρ <= 0``."""
+    """Raises a ``ValueError`` for an inner solver that is none, or not for smooth functions."""
     inner = solver.inner
     if not is_solver(inner) or inner.proximal:
         raise ValueError(f"inner must be a solver for smooth functions, such as LBFGS(), got {inner!r}")
-    if is_concrete(solver.strength) and not np.all(np.asarray(solver.strength) > 0):
-        raise ValueError(f"strength must be above 0, got {solver.strength}")
 
 
 @register_dataclass

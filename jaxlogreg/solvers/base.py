@@ -7,7 +7,7 @@ from jax import Array
 from ..lanes import Lanes
 from ..problem import Point, Problem
 
-__all__ = ["Solver", "check_size", "is_solver"]
+__all__ = ["Solver", "is_solver"]
 
 
 class Solver:
@@ -22,6 +22,11 @@ class Solver:
     patience: ClassVar[int] = 100  # steps without progress, near the rounding floor, after which a fit has stalled
     standardizes: ClassVar[bool] = True  # whether it works in standardised coordinates
     proximal: ClassVar[bool] = False  # whether it takes penalties with kinks
+
+    @property
+    def positive(self) -> tuple[str, ...]:
+        """The settings that are numbers above 0."""
+        return ()
 
     def sequential(self) -> bool:
         """Whether the fits of a path, and the paths of a cross-validation, are best run one after the other."""
@@ -47,9 +52,3 @@ class Solver:
 def is_solver(x: Any) -> bool:
     """Whether it is a solver, and not the class of one."""
     return not isinstance(x, type) and hasattr(x, "advance")
-
-
-def check_size(name: str, value: Any) -> None:
-    """Raises a ``ValueError`` for a setting that is no integer of at least 1."""
-    if not isinstance(value, int) or value < 1:
-        raise ValueError(f"{name} must be an integer of at least 1 (it is a shape), got {value!r}")

@@ -24,9 +24,19 @@ from .loop import Limits, same
 from .quasi_newton import LBFGS
 from .solve import solve, solve_function
 
-__all__ = ["FOR_FUNCTIONS", "as_args", "as_problem", "default_tol", "floating", "minimize", "settings"]
+__all__ = [
+    "FOR_FUNCTIONS",
+    "as_args",
+    "as_problem",
+    "check_objective",
+    "default_tol",
+    "floating",
+    "minimize",
+    "settings",
+]
 
 Function = Callable[..., Any]
+MOST_STEPS = 2**31 - 1
 FOR_FUNCTIONS = "args and has_aux are for functions; a Problem carries its data itself"
 
 
@@ -57,8 +67,9 @@ def minimize(
         args: further arguments of the function and of constraints: pytrees of arrays, traced.
         has_aux: the function returns ``(value, aux)``; the solution's ``aux`` is that at its ``params``.
         equality, inequality: pure functions of the same arguments, ``h`` and ``g`` in ``h = 0`` and ``g <= 0``; they
-            return an array or a pytree of arrays. The solution then has ``multipliers``, and its ``kkt`` is the larger
-            of the gradient of the Lagrangian and the violation.
+            return an array or a pytree of arrays, best in units in which a change by one matters. The
+            solution then has ``multipliers``, and its ``kkt`` is the larger of the gradient of the Lagrangian and the
+            violation.
         trace: whether to record each step, in ``solution.trace``.
 
     Returns:
@@ -78,11 +89,13 @@ def minimize(
     CONVERGED after 1 step of LBFGS (objective ...
     """
     (init, dtype), args = floating(init), as_args(args)
+    check_objective(problem_or_fun, init)
     for name, constraint in (("equality", equality), ("inequality", inequality)):
         if constraint is not None and not callable(constraint):
             raise ValueError(f"{name} must be a function of the parameters, got {constraint!r}")
     constrained = equality is not None or inequality is not None
-    solver = solver or (AugmentedLagrangian() if constrained else LBFGS())
+    if solver is None:
+        solver = AugmentedLagrangian() if constrained else LBFGS()
     solver, limits = settings(dtype, solver, tol, max_steps)
     if constrained and not isinstance(solver, AugmentedLagrangian):
         raise ValueError(
@@ -147,7 +160,7 @@ class _OfFlatWeights:
 
     def __call__(self, w: Array, *args: Any) -> Array:
         found = self.function(self.unravel(w), *args)
-        return (found[0] if self.has_aux else found).astype(w.dtype)
+        return jnp.asarray(found[0] if self.has_aux else found, w.dtype)
 
 
 def as_problem(
@@ -172,7 +185,23 @@ def as_problem(
 
 
 def _shapes(tree: Any) -> str:
-    return str(jax.tree.map(lambda x: f"{x.dtype}{list(x.shape)}", tree))
+    return str(jax.tree.map(lambda x: f"{jnp.result_type(x)}{list(np.shape(x))}", tree))
+
+
+def check_objective(problem_or_fun: Any, init: Any) -> None:
+    """Raises a ``ValueError`` for what is neither a problem nor a function, and for a start that is no problem's."""
+    if isinstance(problem_or_fun, Problem):
+        wanted = problem_or_fun.linear_map.shape[1:]
+        if not isinstance(init, jax.Array) or init.shape != wanted:
+            got = jax.tree.map(jnp.shape, init)
+            raise ValueError(f"init must be the problem's flat weights, an array of shape {wanted}, got {got}")
+    elif not callable(problem_or_fun) or isinstance(problem_or_fun, type):
+        raise ValueError(f"problem_or_fun must be a Problem or a function of init, got {problem_or_fun!r}")
+    elif type(problem_or_fun).__hash__ is None:
+        raise ValueError(
+            "problem_or_fun must be hashable (it is compiled once per function), and "
+            f"{type(problem_or_fun).__name__} is not; wrap it in a function"
+        )
 
 
 def _room(max_steps: ArrayLike, constrained: bool) -> int:
@@ -196,23 +225,44 @@ def settings(
         raise ValueError(f"solver must be a solver such as Newton() or LBFGS(), got {solver!r}")
     if isinstance(solver, AugmentedLagrangian):
         check_inner(solver)
+        _check_numbers(solver.inner)
+    _check_numbers(solver)
     solver = jax.tree.map(lambda leaf: _as_leaf(leaf, dtype), solver)
     tol = default_tol(dtype) if tol is None else tol
     max_steps = solver.default_max_steps if max_steps is None else max_steps
     for name, value in (("tol", tol), ("max_steps", max_steps)):
         if np.ndim(value) != 0:
             raise ValueError(f"{name} must be a single number, got shape {np.shape(value)}")
-        if is_concrete(value) and not np.asarray(value) >= 0:
+        if not is_concrete(value):
+            continue
+        if np.asarray(value).dtype.kind not in "iuf":
+            raise ValueError(f"{name} must be a real number, got {value!r}")
+        if not np.asarray(value) >= 0:
             raise ValueError(f"{name} must be at least 0, got {value}")
-    if is_concrete(max_steps) and np.asarray(max_steps) % 1 != 0:
-        raise ValueError(f"max_steps must be a whole number, got {max_steps}")
+    if is_concrete(max_steps) and not (np.asarray(max_steps) <= MOST_STEPS and np.asarray(max_steps) % 1 == 0):
+        raise ValueError(f"max_steps must be a whole number of at most {MOST_STEPS}, got {max_steps}")
     return solver, Limits(as_scalar(tol, dtype), as_scalar(max_steps, np.int32), batch_size)
+
+
+def _check_numbers(solver: Solver) -> None:
+    """Raises a ``ValueError`` for a setting of a solver that must be a number above 0, and is none."""
+    for name in solver.positive:
+        value = getattr(solver, name)
+        if np.ndim(value) != 0 or (is_concrete(value) and not _is_positive(np.asarray(value))):
+            raise ValueError(f"{name} must be a single number above 0, got {value!r}")
+
+
+def _is_positive(number: np.ndarray) -> bool:
+    return number.dtype.kind in "iuf" and bool(0 < number < np.inf)
+
+
+def _is_key(leaf: Any) -> bool:
+    return isinstance(leaf, jax.Array) and jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key)
 
 
 def _as_leaf(leaf: Any, dtype: Any) -> Any:
     """A number in the dtype; a random key as it is."""
-    is_number = np.ndim(leaf) == 0 and not jnp.issubdtype(jnp.result_type(leaf), jax.dtypes.prng_key)
-    return as_scalar(leaf, dtype) if is_number else leaf
+    return as_scalar(leaf, dtype) if np.ndim(leaf) == 0 and not _is_key(leaf) else leaf
 
 
 def as_args(args: Any) -> tuple[Any, ...]:
@@ -232,4 +282,6 @@ def floating(init: Any) -> tuple[Any, Any]:
     dtypes = [leaf.dtype for leaf in jax.tree.leaves(init)]
     if not dtypes or not all(jnp.issubdtype(dtype, jnp.floating) for dtype in dtypes):
         raise ValueError("init must hold floating-point numbers (it is where the search starts), such as jnp.zeros(n)")
+    if all(leaf.size == 0 for leaf in jax.tree.leaves(init)):
+        raise ValueError("init must hold at least one number (it is where the search starts), and is empty")
     return init, jnp.result_type(*dtypes)

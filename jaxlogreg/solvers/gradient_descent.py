@@ -73,6 +73,10 @@ class GradientDescent(Solver):
         rule, acceleration = static
         return cls(data[0] if rule is None else rule, acceleration)
 
+    @property
+    def positive(self) -> tuple[str, ...]:
+        return () if isinstance(self.step, str | None) else ("step",)
+
     def passes_at_start(self) -> int:
         return int(isinstance(self.step, str))
 
@@ -95,7 +99,7 @@ class GradientDescent(Solver):
 
     def step_size(self, problem: Problem, w: Array) -> Array:
         """The step for this problem; ``w`` gives the weights' shape and dtype."""
-        if not isinstance(self.step, str):
+        if not isinstance(self.step, str | None):
             return jnp.asarray(self.step, w.dtype)
         if self.step not in ("lipschitz", "yedida_saha"):
             raise ValueError(f"step must be 'lipschitz', 'yedida_saha' or a number, got {self.step!r}")

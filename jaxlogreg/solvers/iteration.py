@@ -1,6 +1,7 @@
 """``iterate``: the steps of ``minimize`` one at a time, from Python."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import jax
@@ -10,7 +11,7 @@ from jax.typing import ArrayLike
 from ..problem import Problem
 from ..solution import Solution, Status
 from .base import Solver
-from .driver import FOR_FUNCTIONS, as_args, as_problem, floating, settings
+from .driver import FOR_FUNCTIONS, as_args, as_problem, check_objective, floating, settings
 from .loop import Limits, Run, Task, advance, begin, evaluate, prepare, report, same, verify
 from .quasi_newton import LBFGS
 
@@ -40,7 +41,8 @@ def iterate(
         callback: called with each solution before it is yielded.
         progress: whether to show a progress bar (needs tqdm, the extra ``progress``).
         state: the ``state`` of an earlier iteration over the same problem and with the same settings, or its leaves in
-            their order: the steps go on after it, and end bit by bit where they would have ended.
+            their order: the steps go on after it, and end bit by bit where they would have ended. Where it had reached
+            ``max_steps``, a larger one leads on.
 
     Raises:
         ValueError: as ``minimize``, and if ``state`` is not one of this problem and solver.
@@ -53,7 +55,10 @@ def iterate(
     1 0.0
     """
     (init, dtype), args = floating(init), as_args(args)
-    solver, limits = settings(dtype, solver or LBFGS(), tol, max_steps)
+    check_objective(problem_or_fun, init)
+    if callback is not None and not callable(callback):
+        raise ValueError(f"callback must be a function of a Solution, got {callback!r}")
+    solver, limits = settings(dtype, LBFGS() if solver is None else solver, tol, max_steps)
     if isinstance(problem_or_fun, Problem):
         if args or has_aux:
             raise ValueError(FOR_FUNCTIONS)
@@ -62,7 +67,7 @@ def iterate(
         problem, w, restore = as_problem(problem_or_fun, has_aux, init, args)
     task = prepare(solver, problem, w)
     run = begin(task, w)
-    resumed = None if state is None else _like(run, state)
+    resumed = None if state is None else _with_more_steps(_like(run, state), limits)
     bar = _bar(type(solver).__name__) if progress else None
     return Iteration(task, resumed or verify(task, run, limits), limits, restore, callback, bar, resumed is not None)
 
@@ -109,7 +114,10 @@ class Iteration(Iterator[Solution]):
 def _like(run: Run, state: Any) -> Run:
     """A saved state as a run, with the structure of this one."""
     leaves, tree = jax.tree.flatten(run)
-    saved = [jnp.asarray(leaf) for leaf in jax.tree.leaves(state)]
+    try:
+        saved = [jnp.asarray(leaf) for leaf in jax.tree.leaves(state)]
+    except TypeError:
+        raise ValueError(f"state must be a pytree of arrays or a list of them in their order, got {state!r}") from None
     wanted, got = ([(leaf.shape, leaf.dtype) for leaf in these] for these in (leaves, saved))
     if wanted != got:
         raise ValueError(
@@ -117,6 +125,13 @@ def _like(run: Run, state: Any) -> Run:
             f"its {len(saved)} arrays are not the {len(leaves)} of such a state, in number, shape or dtype"
         )
     return jax.tree.unflatten(tree, saved)
+
+
+def _with_more_steps(run: Run, limits: Limits) -> Run:
+    """A run that ended at its step limit goes on under a larger one."""
+    if int(run.status) != Status.MAX_STEPS or int(run.num_steps) >= int(limits.max_steps):
+        return run
+    return replace(run, status=jnp.int32(Status.RUNNING), verified=jnp.zeros((), bool))
 
 
 def _bar(description: str) -> Any:

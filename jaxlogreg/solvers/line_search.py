@@ -4,8 +4,9 @@ Along ``w + t d`` the margins are ``z + t (A d)``, so with ``A d`` at hand the s
 ``φ'(t) = L'(z + t A d)·(A d) + R'(w + t d)·d`` costs one pass over the rows. The unit step is tried
 first, and is taken if the slope has fallen enough: its residual goes straight into the gradient, and
 the search was free. Otherwise secants of ``φ'`` lead on until its root is bracketed, and then close in on it,
-safeguarded by bisection. A convex loss needs no values; for any other, a trial that does not lower the value
-enough (Armijo) counts as too long. A trial that is not finite counts as too long, too.
+safeguarded by bisection; at a kink or a wall, where no slope is small, the step ends just before it. A convex
+loss needs no values; for any other, a trial that does not lower the value enough (Armijo) counts as too long.
+A trial that is not finite counts as too long, too.
 """
 
 import math
@@ -25,6 +26,7 @@ SLOPE_FRACTION = 0.1  # accept when |φ'(t)| <= this |φ'(0)|: nearly exact, and
 DEAR_SLOPE_FRACTION = 0.5  # where trials cost as much as steps: a quarter fewer evaluations in all
 VALUE_FRACTION = 1e-4  # Armijo's constant
 MAX_TRIALS = 40
+COLLAPSED = 1e-3  # of its upper end: a bracket so narrow holds a kink or a wall, and the step goes up to it
 GROWTH = 10.0  # a step without upper bound grows by at most this much of itself a trial
 
 
@@ -81,6 +83,8 @@ def search(
         if value is not None and point.value is not None:
             descended &= value <= point.value + VALUE_FRACTION * t * slope_at_0 + slack
         accepted = descended & (jnp.abs(slope) <= fraction * jnp.abs(slope_at_0))
+        # Back at the lower end, up to which F fell, as there was nothing better.
+        accepted |= descended & (t > 0.0) & (t == low)
         if math.isfinite(longest):
             accepted |= descended & (slope < 0.0) & (t >= longest)
         too_long = ~(descended & (slope < 0.0))
@@ -90,6 +94,8 @@ def search(
         usable = jnp.where(descended & (slope > 0.0), slope, jnp.inf)
         high, high_slope = jnp.where(too_long, t, high), jnp.where(too_long, usable, high_slope)
         next_t = jnp.where(jnp.isfinite(high), _between(low, low_slope, high, high_slope, trial.count), further)
+        over = (low >= (1.0 - COLLAPSED) * high) | (trial.count + 2 >= MAX_TRIALS)
+        next_t = jnp.where(jnp.isfinite(high) & over & (low > 0.0), low, next_t)
         t = jnp.where(accepted, t, next_t)
         return _Trial(t, low, low_slope, high, high_slope, residual, value, trial.count + 1, accepted)
 

@@ -21,7 +21,7 @@ from ..problem import Point, Problem
 from ..pytrees import register_dataclass
 from .base import Solver
 from .line_search import search
-from .preconditioner import unit_diagonal
+from .preconditioner import unit_diagonal, unit_gradient
 
 __all__ = ["NewtonCG"]
 
@@ -76,8 +76,8 @@ def _newton_direction(problem: Problem, point: Point, lanes: Lanes) -> tuple[Arr
         curvature = jnp.vdot(along, product)
         curved = curvature > tiny * jnp.vdot(along, along * diagonal)
         step = left / jnp.where(curved, curvature, 1.0)
-        # Downwards, or flat, already at the first: along the gradient.
-        alone = jnp.where(count == 0, along, d)
+        # Downwards, or flat, already at the first: along the gradient, which knows no scale.
+        alone = jnp.where(count == 0, -unit_gradient(problem, point), d)
         next_d, next_residual = jnp.where(curved, d + step * along, alone), residual + step * product
         next_left = jnp.vdot(next_residual, next_residual / diagonal)
         next_along = -next_residual / diagonal + (next_left / jnp.where(left > 0.0, left, 1.0)) * along

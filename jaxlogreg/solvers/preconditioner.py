@@ -104,8 +104,8 @@ def curvature_at(problem: Problem, point: Point, lanes: Lanes, effort: Effort) -
     own, row_weights = loss.curvature(z), loss.row_weights()
     if own is None or row_weights is None:
         raise ValueError(
-            f"preconditioner='hessian' needs a loss over rows, and {type(problem.loss).__name__} is none; "
-            "use LBFGS() or Newton()"
+            f"ProximalNewton() and preconditioner='hessian' need a loss over rows, and {type(problem.loss).__name__} "
+            "is none; use LBFGS(), Newton() or ProximalGradient()"
         )
     # Stored before it is pooled: XLA on a CPU would compute it anew as it sums across the lanes, much slower.
     own = lax.optimization_barrier(jnp.where(jnp.isfinite(own), own, 0.0))

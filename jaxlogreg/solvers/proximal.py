@@ -15,28 +15,37 @@ proximal Newton-type methods.
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array, lax
 
+from ..concrete import as_size
 from ..lanes import Lanes
 from ..linear_maps import PerClass
+from ..linear_solve import solve_convex
 from ..losses import SoftmaxCrossEntropy
 from ..problem import Point, Problem
 from ..products import EXACT
 from ..pytrees import register_dataclass
-from .base import Solver, check_size
+from .base import Solver
 from .line_search import search
 from .preconditioner import Effort, curvature_at, efforts, renewed
 
 __all__ = ["ProximalNewton"]
 
-INNER_FRACTION = 0.1  # the model is solved until its step has fallen to this part of the first
+INNER_FRACTION = 0.03  # the model is solved until its step has fallen to this part of the first
 INNER_STEPS = 200
+# After so many of these, or as many as there are weights if that is more, Newton steps: they then cost as much. Not for
+# more weights than so many.
+NEWTON_AFTER, NEWTON_ROUNDS, NEWTON_MAX_WEIGHTS = 40, 5, 200
+CHECK_EVERY = 4  # of these: two products and a branch take as long as a step of a few weights
 SLOW = 0.25  # a step is slow that leaves more than this of the gradient
 ROUND_FRACTION, ROUND_STEPS = 0.01, 50  # the same for a working set, in steps of proximal Newton
 POWER_STEPS = 10
-BISECTIONS = 30
+NEWTON_STEPS = 10  # at most, on the way to the model's face
+NEWTON_LENGTHS = (1.0, 0.5, 0.25, 0.125)
+BISECTIONS = 16
 
 
 @register_dataclass
@@ -96,7 +105,7 @@ class ProximalNewton(Solver):
 
     def init(self, problem: Problem, w: Array, lanes: Lanes) -> _NewtonState | None:
         if self.working_set is not None:
-            check_size("working_set", self.working_set)
+            as_size("working_set", self.working_set, 1)
             if isinstance(problem.linear_map, PerClass):
                 raise ValueError(
                     "working_set is for one block of weights, not for the classes of a softmax; use ProximalNewton() "
@@ -135,7 +144,8 @@ class ProximalNewton(Solver):
         own = jnp.concatenate([index, jnp.asarray(intercepts, index.dtype)])
         # The weights left out stay as they are: the margins that are carried have them.
         part = Problem(problem.loss, problem.linear_map.columns(index), penalty.weights(own))
-        start = Point(w[own], point.z, point.gradient[own], point.value)
+        value = None if point.value is None else part.value_at(w[own], point.z)
+        start = Point(w[own], point.z, point.gradient[own], value)
         goal = ROUND_FRACTION * jnp.linalg.norm(stationarity)
         inner = replace(self, working_set=None)
 
@@ -154,7 +164,8 @@ class ProximalNewton(Solver):
         # In one step, as the round counts: the drift of those that led here is left behind.
         z = point.z + part.linear_map.mv(found.w - start.w)
         gradient = problem.gradient_at(new, problem.loss.residual(z))
-        return Point(new, z, gradient, point.value), jnp.any(new != w)
+        value = None if point.value is None else problem.value_at(new, z)
+        return Point(new, z, gradient, value), jnp.any(new != w)
 
     def _step(
         self, problem: Problem, point: Point, state: _NewtonState, lanes: Lanes
@@ -163,6 +174,10 @@ class ProximalNewton(Solver):
         metric, _ = renewed(state.metric, wanted, state.count, state.needs_exact, problem, point, lanes, _metric_at)
         target = _model_minimum(problem, point, metric, lanes)
         new, found = search(problem, point, target - point.w, lanes, longest=1.0)
+        # A weight on its way to zero that has but rounding left to go is there, whatever a search makes of the step.
+        rounding = float(jnp.finfo(new.w.dtype).eps) * jnp.max(jnp.abs(new.w))
+        arrived = (target == 0.0) & (new.w != 0.0) & (jnp.abs(new.w) <= rounding) & lanes.active
+        new, found = replace(new, w=jnp.where(arrived, 0.0, new.w)), found | jnp.any(arrived)
         before, after = (jnp.linalg.norm(problem.stationarity(p)) for p in (point, new))
         slow = ~found | (after > SLOW * before)
         # Where the best metric there is, computed here, gives no step, it is over.
@@ -181,7 +196,7 @@ def _largest(x: Array, count: int) -> Array:
     def halved(_: Array, ends: tuple[Array, Array]) -> tuple[Array, Array]:
         low, high = ends
         middle = 0.5 * (low + high)
-        fits = jnp.sum(x > middle) <= count
+        fits = jnp.sum((x > middle).astype(x.dtype)) <= count  # as floats: a faster sum
         return jnp.where(fits, low, middle), jnp.where(fits, middle, high)
 
     low, high = jnp.min(jnp.where(jnp.isfinite(x), x, jnp.inf)) - 1.0, jnp.max(x)
@@ -221,20 +236,67 @@ def _positive(x: Array) -> Array:
 
 
 def _model_minimum(problem: Problem, point: Point, metric: _Metric, lanes: Lanes) -> Array:
-    """The minimiser of ``gᵀd + c/2 dᵀG d + R(w + d)`` over ``w + d``, nearly, by FISTA."""
+    """The minimiser of ``gᵀd + c/2 dᵀG d + R(w + d)`` over ``w + d``, nearly.
+
+    By FISTA in ``d``. Where that takes long, Newton steps of the weights that are neither zero nor at a bound come in
+    between: FISTA then only has to find which they are.
+    """
     penalty, w, c = problem.penalty, point.w, metric.curvature
-    step, gradient = 1.0 / (c * metric.largest), point.gradient - penalty.gradient(w)
+    gradient = point.gradient - penalty.gradient(w)
+    step, shrink = 1.0 / (c * metric.largest), 1.0 / metric.largest
+    steps, limit = INNER_STEPS, INNER_STEPS
+    if w.shape[0] <= NEWTON_MAX_WEIGHTS:
+        steps = max(NEWTON_AFTER, w.shape[0])
+        limit = NEWTON_ROUNDS * steps
+
+    def turned(d: Array) -> Array:
+        return jnp.matmul(d, metric.gram, precision=EXACT)
+
+    def stepped(d: Array) -> Array:
+        return penalty.prox(w + (d - shrink * turned(d) - step * gradient), step) - w
 
     def better(state: tuple[Array, ...]) -> tuple[Array, ...]:
-        v, y, age, first, _, count = state
-        slope = gradient + c * jnp.matmul(y - w, metric.gram, precision=EXACT)
-        new = penalty.prox(y - step * slope, step)
-        moved = jnp.linalg.norm(new - y)
-        first = jnp.where(count == 0, moved, first)
-        age = jnp.where(jnp.vdot(y - new, new - v) > 0.0, 0.0, age + 1.0)
-        y = new + (age / (age + 3.0)) * (new - v)
-        return new, y, age, first, moved > INNER_FRACTION * first, count + 1
+        d, ahead, age, _, count = state
+        last, start = d, ahead
+        ages = age + jnp.arange(1, CHECK_EVERY + 1, dtype=w.dtype)
+        momentum = ages / (ages + 3.0)
+        for i in range(CHECK_EVERY):
+            last, start, d = d, ahead, stepped(ahead)
+            ahead = d + momentum[i] * (d - last)
+        restart = jnp.vdot(start - d, d - last) > 0.0
+        ahead, age = jnp.where(restart, d, ahead), jnp.where(restart, 0.0, age + CHECK_EVERY)
+        return d, ahead, age, jnp.linalg.norm(d - start) > enough, count + CHECK_EVERY
 
-    zero = jnp.zeros((), w.dtype)
-    start = w, w, zero, zero, jnp.ones((), bool), jnp.int32(0)
-    return lax.while_loop(lambda s: lanes.any(s[4]) & (s[5] < INNER_STEPS), better, start)[0]
+    def newton(state: tuple[Array, Array, Array]) -> tuple[Array, Array, Array]:
+        d, wanted, count = state
+        here, eye = w + d, jnp.eye(w.shape[0], dtype=w.dtype)
+        free = penalty.active(here)
+        slope = jnp.where(free, gradient + c * turned(d) + penalty.active_gradient(here), 0.0)
+        H = jnp.where(free[:, None] & free[None], c * metric.gram + eye * penalty.diagonal(here)[None], eye)
+        fall = solve_convex(H, slope)
+        # A weight that would change its sign stops at zero; up to where the first does so, the model falls.
+        kinked, crossing = penalty.kink(here) > 0.0, fall * here > 0.0
+        first = jnp.min(jnp.where(kinked & crossing, here / jnp.where(crossing, fall, 1.0), 1.0))
+        lengths = jnp.concatenate([jnp.asarray(NEWTON_LENGTHS, w.dtype), jnp.minimum(first, 1.0)[None]])
+        there = here[None] - lengths[:, None] * fall[None]
+        there = jax.vmap(penalty.within_bounds)(jnp.where((there * here[None] < 0.0) & kinked[None], 0.0, there))
+        tried = jnp.concatenate([there - w[None], d[None]])
+        best = jnp.argmin(jax.vmap(model)(tried))
+        # Where a weight has come to zero, another step may lead on, without it.
+        return jnp.where(wanted, tried[best], d), wanted & (best > 0) & (best < lengths.shape[0]), count + 1
+
+    def model(d: Array) -> Array:
+        return jnp.vdot(gradient + 0.5 * c * turned(d), d) + penalty.value(w + d)
+
+    def go_on(state: tuple[Array, ...]) -> tuple[Array, ...]:
+        d, _, _, unfinished, count = state
+        late = d, unfinished & (count > 1), jnp.int32(0)
+        d = lax.while_loop(lambda s: lanes.any(s[1]) & (s[2] < NEWTON_STEPS), newton, late)[0]
+        begin = d, d, jnp.zeros((), w.dtype), unfinished, count
+        return lax.while_loop(lambda s: lanes.any(s[3]) & (s[4] < count + steps), better, begin)
+
+    first = stepped(jnp.zeros_like(w))
+    enough = INNER_FRACTION * jnp.linalg.norm(first)
+    begin = first, first, jnp.zeros((), w.dtype), jnp.ones((), bool), jnp.int32(1)
+    found = lax.while_loop(lambda s: lanes.any(s[3]) & (s[4] < limit), go_on if steps < limit else better, begin)
+    return w + found[0]

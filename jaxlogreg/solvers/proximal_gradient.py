@@ -13,6 +13,7 @@ restart for accelerated gradient schemes (2015).
 from dataclasses import dataclass, field
 from typing import ClassVar
 
+import jax
 import jax.numpy as jnp
 from jax import Array, lax
 
@@ -73,7 +74,7 @@ class ProximalGradient(Solver):
         if self.acceleration:
             momentum = state.age / (state.age + 3.0)
             y, z = y + momentum * (y - state.w), z + momentum * (z - state.z)
-        residual = loss.residual(z)
+        residual, eps = loss.residual(z), float(jnp.finfo(point.w.dtype).eps)
         # Without momentum the gradient here is known.
         known = point.gradient - penalty.gradient(point.w)
         gradient = problem.linear_map.rmv(residual) if self.acceleration else known
@@ -84,10 +85,11 @@ class ProximalGradient(Solver):
             margins = problem.linear_map.mv(v)
             moved, residual_there = v - y, loss.residual(margins)
             bend = jnp.sum((residual_there - residual) * (margins - z))
-            eps = float(jnp.finfo(v.dtype).eps)
             size = jnp.vdot(moved, moved)
             # Below rounding the test says nothing.
             short = (bend * step <= size * (1.0 + SLACK * eps)) | (size <= eps * jnp.vdot(v, v) * eps)
+            if not problem.convex:  # it may bend downwards, up to a wall
+                short &= jnp.isfinite(loss.value(margins))
             return jnp.where(short, step, 0.5 * step), v, margins, residual_there, short, count + 1
 
         start = state.step, y, z, residual, jnp.zeros((), bool), jnp.int32(0)
@@ -96,12 +98,8 @@ class ProximalGradient(Solver):
         )
         uphill = jnp.vdot(y - v, v - point.w) > 0.0
         moves = lanes.active & found
-        gradient = problem.gradient_at(v, residual)
-        new = Point(
-            jnp.where(moves, v, point.w),
-            jnp.where(moves, margins, point.z),
-            jnp.where(moves, gradient, point.gradient),
-            point.value,
-        )
+        value = None if point.value is None else problem.value_at(v, margins)
+        there = Point(v, margins, problem.gradient_at(v, residual), value)
+        new = jax.tree.map(lambda new, old: jnp.where(moves, new, old), there, point)
         age = jnp.where(uphill, 0.0, state.age + 1.0)
         return new, _State(point.w, point.z, step, age, count), ~found

@@ -22,12 +22,13 @@ import jax
 import jax.numpy as jnp
 from jax import Array, lax
 
+from ..concrete import as_size
 from ..lanes import Lanes
 from ..linear_maps import PerClass, one_block
 from ..linear_solve import times
 from ..problem import Point, Problem
 from ..pytrees import register_dataclass
-from .base import Solver, check_size
+from .base import Solver
 from .line_search import search
 from .preconditioner import Preconditioner, efforts, form_for, renewed, unit_diagonal
 
@@ -112,7 +113,7 @@ class LBFGS(Solver):
         return 2 + state.preconditioner.reads * state.trusted.astype(jnp.int32) + computed.astype(jnp.int32)
 
     def init(self, problem: Problem, w: Array, lanes: Lanes) -> _State:
-        check_size("memory", self.memory)
+        as_size("memory", self.memory, 1)
         if self.preconditioner not in PRECONDITIONERS:
             names = " or ".join(map(repr, PRECONDITIONERS))
             raise ValueError(f"preconditioner must be {names}, got {self.preconditioner!r}")
