@@ -84,7 +84,7 @@ def search(
             descended &= value <= point.value + VALUE_FRACTION * t * slope_at_0 + slack
         accepted = descended & (jnp.abs(slope) <= fraction * jnp.abs(slope_at_0))
         # Back at the lower end, up to which F fell, as there was nothing better.
-        accepted |= descended & (t > 0.0) & (t == low)
+        accepted |= descended & (t > 0.0) & (t == low) & jnp.isfinite(high)
         if math.isfinite(longest):
             accepted |= descended & (slope < 0.0) & (t >= longest)
         too_long = ~(descended & (slope < 0.0))
