@@ -4,7 +4,7 @@ Each step minimises a model of ``F`` in which the loss is a quadratic and the pe
 penalty puts weights at exactly zero, or at their bounds. The quadratic is the weighted Gram, as L-BFGS has it for a
 preconditioner: computed where steps gain too little, in float32 and from a part of the rows where that is enough, and
 shared by lanes; for the classes of a softmax it is the Hessian itself. The model is minimised in ``n x n``, without
-reading the data, by FISTA.
+reading the data, by FISTA, and where that takes long by Newton steps of the weights that are not zero.
 
 For many more columns than rows each step is a whole problem in a working set of columns.
 
