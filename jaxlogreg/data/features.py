@@ -76,7 +76,8 @@ def polynomial_names(names: Sequence[str], degree: int, *, interaction_only: boo
     >>> polynomial_names(["age", "bmi"], 2)
     ('age', 'bmi', 'age^2', 'age bmi', 'bmi^2')
     """
-    chosen, degree = combinations if interaction_only else combinations_with_replacement, as_size("degree", degree, 1)
+    degree = as_size("degree", degree, 1)
+    chosen = combinations if interaction_only else combinations_with_replacement
     factors = chain.from_iterable(chosen(range(len(names)), d) for d in range(1, degree + 1))
     return tuple(" ".join(_power(str(names[j]), term.count(j)) for j in dict.fromkeys(term)) for term in factors)
 

@@ -169,8 +169,7 @@ def mode_of(problem: Problem, num_rows: Array, w: Array, pruned: Array) -> Mode:
     precision = jnp.where(pruned, 0.0, num_rows * problem.penalty.diagonal(v))
     hessian = information + eye * jnp.where(pruned, 1.0, precision)[None]
     inverse_factor, log_det, regular = inverse_root(hessian)
-    root = inverse_factor.T
-    root = jnp.where(pruned[:, None], 0.0, root)
+    root = jnp.where(pruned[:, None], 0.0, inverse_factor.T)
     held, free = precision > 0.0, ~pruned & (precision == 0.0)
     log_prior = 0.5 * jnp.sum(jnp.log(jnp.where(held, precision, 1.0)))
     # Of the volume the units of columns with a prior cancel; those of the free ones remain.

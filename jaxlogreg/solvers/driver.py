@@ -67,9 +67,8 @@ def minimize(
         args: further arguments of the function and of constraints: pytrees of arrays, traced.
         has_aux: the function returns ``(value, aux)``; the solution's ``aux`` is that at its ``params``.
         equality, inequality: pure functions of the same arguments, ``h`` and ``g`` in ``h = 0`` and ``g <= 0``; they
-            return an array or a pytree of arrays, best in units in which a change by one matters. The
-            solution then has ``multipliers``, and its ``kkt`` is the larger of the gradient of the Lagrangian and the
-            violation.
+            return an array or a pytree of arrays, best in units in which a change by one matters. The solution then has
+            ``multipliers``, and its ``kkt`` is the larger of the gradient of the Lagrangian and the violation.
         trace: whether to record each step, in ``solution.trace``.
 
     Returns:
@@ -256,13 +255,10 @@ def _is_positive(number: np.ndarray) -> bool:
     return number.dtype.kind in "iuf" and bool(0 < number < np.inf)
 
 
-def _is_key(leaf: Any) -> bool:
-    return isinstance(leaf, jax.Array) and jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key)
-
-
 def _as_leaf(leaf: Any, dtype: Any) -> Any:
     """A number in the dtype; a random key as it is."""
-    return as_scalar(leaf, dtype) if np.ndim(leaf) == 0 and not _is_key(leaf) else leaf
+    is_number = np.ndim(leaf) == 0 and not jnp.issubdtype(jnp.result_type(leaf), jax.dtypes.prng_key)
+    return as_scalar(leaf, dtype) if is_number else leaf
 
 
 def as_args(args: Any) -> tuple[Any, ...]:

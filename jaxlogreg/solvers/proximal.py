@@ -144,7 +144,7 @@ class ProximalNewton(Solver):
         own = jnp.concatenate([index, jnp.asarray(intercepts, index.dtype)])
         # The weights left out stay as they are: the margins that are carried have them.
         part = Problem(problem.loss, problem.linear_map.columns(index), penalty.weights(own))
-        value = None if point.value is None else part.value_at(w[own], point.z)
+        value, _ = part.value_and_residual(w[own], point.z)
         start = Point(w[own], point.z, point.gradient[own], value)
         goal = ROUND_FRACTION * jnp.linalg.norm(stationarity)
         inner = replace(self, working_set=None)
@@ -163,9 +163,8 @@ class ProximalNewton(Solver):
         new = w.at[own].set(found.w)
         # In one step, as the round counts: the drift of those that led here is left behind.
         z = point.z + part.linear_map.mv(found.w - start.w)
-        gradient = problem.gradient_at(new, problem.loss.residual(z))
-        value = None if point.value is None else problem.value_at(new, z)
-        return Point(new, z, gradient, value), jnp.any(new != w)
+        value, residual = problem.value_and_residual(new, z)
+        return Point(new, z, problem.gradient_at(new, residual), value), jnp.any(new != w)
 
     def _step(
         self, problem: Problem, point: Point, state: _NewtonState, lanes: Lanes

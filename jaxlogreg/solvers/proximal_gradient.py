@@ -11,7 +11,7 @@ restart for accelerated gradient schemes (2015).
 """
 
 from dataclasses import dataclass, field
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import jax
 import jax.numpy as jnp
@@ -69,36 +69,36 @@ class ProximalGradient(Solver):
         return _State(w, z, zero + FIRST_STEP, zero, jnp.int32(0))
 
     def advance(self, problem: Problem, point: Point, state: _State, lanes: Lanes) -> tuple[Point, _State, Array]:
-        penalty, loss = problem.penalty, problem.loss
+        penalty = problem.penalty
         y, z = point.w, point.z
         if self.acceleration:
             momentum = state.age / (state.age + 3.0)
             y, z = y + momentum * (y - state.w), z + momentum * (z - state.z)
-        residual, eps = loss.residual(z), float(jnp.finfo(point.w.dtype).eps)
+        residual, eps = problem.loss.residual(z), float(jnp.finfo(point.w.dtype).eps)
         # Without momentum the gradient here is known.
         known = point.gradient - penalty.gradient(point.w)
         gradient = problem.linear_map.rmv(residual) if self.acceleration else known
 
-        def attempt(trial: tuple[Array, ...]) -> tuple[Array, ...]:
-            step, _, _, _, _, count = trial
+        def attempt(trial: tuple[Any, ...]) -> tuple[Any, ...]:
+            step, *_, count = trial
             v = penalty.prox(y - step * gradient, step)
             margins = problem.linear_map.mv(v)
-            moved, residual_there = v - y, loss.residual(margins)
+            value, residual_there = problem.value_and_residual(v, margins)
+            moved = v - y
             bend = jnp.sum((residual_there - residual) * (margins - z))
             size = jnp.vdot(moved, moved)
             # Below rounding the test says nothing.
             short = (bend * step <= size * (1.0 + SLACK * eps)) | (size <= eps * jnp.vdot(v, v) * eps)
-            if not problem.convex:  # it may bend downwards, up to a wall
-                short &= jnp.isfinite(loss.value(margins))
-            return jnp.where(short, step, 0.5 * step), v, margins, residual_there, short, count + 1
+            if value is not None:  # where F is not convex it may bend downwards, up to a wall
+                short &= jnp.isfinite(value)
+            return jnp.where(short, step, 0.5 * step), v, margins, value, residual_there, short, count + 1
 
-        start = state.step, y, z, residual, jnp.zeros((), bool), jnp.int32(0)
-        step, v, margins, residual, found, count = lax.while_loop(
-            lambda trial: lanes.any(~trial[4]) & (trial[5] < 40), attempt, start
+        start = state.step, y, z, point.value, residual, jnp.zeros((), bool), jnp.int32(0)
+        step, v, margins, value, residual, found, count = lax.while_loop(
+            lambda trial: lanes.any(~trial[5]) & (trial[6] < 40), attempt, start
         )
         uphill = jnp.vdot(y - v, v - point.w) > 0.0
         moves = lanes.active & found
-        value = None if point.value is None else problem.value_at(v, margins)
         there = Point(v, margins, problem.gradient_at(v, residual), value)
         new = jax.tree.map(lambda new, old: jnp.where(moves, new, old), there, point)
         age = jnp.where(uphill, 0.0, state.age + 1.0)
