@@ -12,7 +12,8 @@ from numpy.testing import assert_allclose
 import jaxlogreg as jlr
 from jaxlogreg import losses
 from jaxlogreg.lanes import Lanes, alone
-from jaxlogreg.solvers.preconditioner import Effort, Inverse, Ladder, Rows, form_for
+from jaxlogreg.solvers.curvature import Effort
+from jaxlogreg.solvers.preconditioner import Inverse, Ladder, Rows, form_for
 
 EPS = float(jnp.finfo(DTYPE).eps)
 FULL = Effort(1, jnp.dtype(DTYPE))

@@ -29,8 +29,8 @@ from ..problem import Point, Problem
 from ..products import EXACT
 from ..pytrees import register_dataclass
 from .base import Solver
+from .curvature import Effort, curvature_at, efforts, renewed
 from .line_search import search
-from .preconditioner import Effort, curvature_at, efforts, renewed
 
 __all__ = ["ProximalNewton"]
 

@@ -29,8 +29,9 @@ from ..linear_solve import times
 from ..problem import Point, Problem
 from ..pytrees import register_dataclass
 from .base import Solver
+from .curvature import efforts, renewed
 from .line_search import search
-from .preconditioner import Preconditioner, efforts, form_for, renewed, unit_diagonal
+from .preconditioner import Preconditioner, form_for, unit_diagonal
 
 __all__ = ["LBFGS"]
 
