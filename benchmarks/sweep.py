@@ -5,15 +5,14 @@ scikit-learn's LogisticRegression with `warm_start=True` and one `C` after anoth
 loosest tolerance 10**-k at which the worst of the 50 fits reaches a relative suboptimality of 1e-6
 (float32: 1e-5) of the optimum that Newton finds in float64.
 
-Cross-validation: `cross_validate` with 10 folds beside LogisticRegressionCV by the faster of its
-solvers, the tolerance of each found as above on the rows of the first training fold. The penalty of a
-row is the same for both (C = 1 / (0.9 m l2)).
+Cross-validation: `cross_validate` with 10 folds beside LogisticRegressionCV by each of two solvers, on the
+same folds, the tolerance of each found as above from its fits of all folds and penalties. The penalty of
+a row is the same for both (C = 1 / (0.9 m l2)).
 
     python benchmarks/sweep.py [--rounds 3] [--data DIR] [--quick]
 """
 
-from collections.abc import Callable, Iterator
-from functools import partial
+from collections.abc import Iterator
 from typing import Any
 
 import jax
@@ -24,7 +23,7 @@ from objective import Objective, optimum, weights_of
 from peers import MAX_STEPS, quietly
 from problems import Problem, made, real
 from standings import OURS, Fit, Standing, print_standings, reason, standings
-from timing import in_turn, machine, timed
+from timing import machine
 
 import jaxlogreg as jlr
 
@@ -100,49 +99,44 @@ def warm_started(solver: str, X: np.ndarray, y: np.ndarray, l2s: np.ndarray) -> 
 
 
 def cross_validation(problem: Problem, l2s: np.ndarray, rounds: int) -> None:
+    """Both on the same folds, and all fits of all folds measured on the rows that the fold leaves."""
     X, y = problem.X, problem.y
     print(f"\n{FOLDS}-fold cross-validation over {len(l2s)} penalties, {problem.title}")
-    training = slice(len(y) // FOLDS, None)
-    fits, left_out = contenders(X[training], y[training], l2s)
-    del fits[VMAP]
-    found, unable = qualified(fits, X[training], y[training], l2s, 1)
-    left_out |= unable
-    runs: dict[str, Callable[[], object]] = {}
-    for name, standing in found.items():
-        if name == PATH:
-            runs[f"{OURS} cross_validate"] = ours(X, y, l2s, standing.tol)
-        else:
-            solver = name.split()[1].rstrip(",")
-            runs[f"LogisticRegressionCV {solver}"] = theirs(solver, X, y, l2s, standing.tol)
-    tolerances = dict(zip(runs, (standing.tol for standing in found.values()), strict=True))
-    first = {}
-    for name, run in runs.items():
-        try:
-            first[name] = timed(run)
-        except Exception as error:
-            left_out[name] = reason(error)
-    times = in_turn({name: runs[name] for name in first}, rounds)
-    print_standings({name: Standing(tolerances[name], first[name], times[name]) for name in times}, left_out)
+    fold = np.arange(len(y)) % FOLDS
+    training = [fold != k for k in range(FOLDS)]
+    objectives = [Objective(X[rows], y[rows], l2s) for rows in training]
+
+    def objective(weights: np.ndarray) -> np.ndarray:
+        return np.concatenate([of(each) for of, each in zip(objectives, weights, strict=True)])
+
+    best = objective(np.stack([optimum(X[rows], y[rows], l2s) for rows in training]))
+    fits: dict[str, Fit] = {f"{OURS} cross_validate": ours(X, y, fold, l2s)}
+    for solver in SOLVERS:
+        fits[f"LogisticRegressionCV {solver}"] = theirs(solver, X, y, fold, l2s)
+    print_standings(*standings(fits, objective, best, X.dtype, rounds))
 
 
-def ours(X: np.ndarray, y: np.ndarray, l2s: np.ndarray, tol: float) -> Callable[[], object]:
+def ours(X: np.ndarray, y: np.ndarray, fold: np.ndarray, l2s: np.ndarray) -> Fit:
     Xd, yd, l2d = jnp.asarray(X), jnp.asarray(y), jnp.asarray(l2s, X.dtype)
-    return lambda: jlr.cross_validate(Xd, yd, l2=l2d, folds=FOLDS, tol=tol)
+    return lambda tol: weights_of(
+        jlr.cross_validate(Xd, yd, l2=l2d, folds=FOLDS, fold_id=fold, tol=tol).fold_solution.params
+    )
 
 
-def theirs(solver: str, X: np.ndarray, y: np.ndarray, l2s: np.ndarray, tol: float) -> Callable[[], object]:
+def theirs(solver: str, X: np.ndarray, y: np.ndarray, fold: np.ndarray, l2s: np.ndarray) -> Fit:
     from sklearn.linear_model import LogisticRegressionCV
 
     Cs = 1 / ((1 - 1 / FOLDS) * len(y) * l2s)
+    splits = [(np.flatnonzero(fold != k), np.flatnonzero(fold == k)) for k in range(FOLDS)]
 
-    def run(tol: float) -> object:
+    def fit(tol: float) -> np.ndarray:
         model = LogisticRegressionCV(
-            Cs=np.sort(Cs), cv=FOLDS, solver=solver, tol=tol, max_iter=MAX_STEPS, scoring="neg_log_loss",
-            l1_ratios=(0,), use_legacy_attributes=False,
+            Cs=Cs, cv=splits, solver=solver, tol=tol, max_iter=MAX_STEPS, scoring="neg_log_loss", l1_ratios=(0,),
+            use_legacy_attributes=False,
         )  # fmt: skip
-        return model.fit(X, y).coef_
+        return model.fit(X, y).coefs_paths_[:, 0, :, 0]
 
-    return partial(quietly(run), tol)
+    return quietly(fit)
 
 
 if __name__ == "__main__":

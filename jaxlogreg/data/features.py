@@ -22,6 +22,7 @@ import numpy as np
 from jax import Array
 from jax.typing import ArrayLike
 
+from ..compilation import program
 from ..concrete import as_size, is_concrete
 from ..coordinates import is_constant
 from ..linear_maps import Columns, Dense
@@ -201,7 +202,7 @@ def one_hot_names(name: str, categories: Sequence[Any], *, reference: Any = None
     return tuple(f"{name} {category}" for category in categories if reference is None or category != reference)
 
 
-@partial(jax.jit, static_argnums=(0, 1))
+@partial(program, static_argnums=(0, 1))
 def _polynomial(degree: int, interaction_only: bool, X: Array) -> Array:
     n = X.shape[1]
     # Monomials of one degree, those that begin with the first column first; starts[j]: where those with xⱼ begin.
@@ -219,7 +220,7 @@ def _polynomial(degree: int, interaction_only: bool, X: Array) -> Array:
     return jnp.concatenate(blocks, axis=1)
 
 
-@jax.jit
+@program
 def _standardization(X: Array, weight: Array) -> Standardization:
     # In units of a power of two near the largest number: squares are then within the range of the dtype.
     _, exponent = jnp.frexp(jnp.max(jnp.abs(X), axis=0))

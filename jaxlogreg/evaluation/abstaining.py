@@ -13,6 +13,7 @@ import jax.numpy as jnp
 from jax import Array
 from jax.typing import ArrayLike
 
+from ..compilation import program
 from ..pytrees import register_dataclass
 from .inputs import Scored, as_number, as_probabilities, as_scored
 
@@ -84,14 +85,14 @@ def abstention(
     return _abstention(rows, as_number("margin", margin, rows.score.dtype, 0.0, 1.0))
 
 
-@jax.jit
+@program
 def _predict_or_abstain(p: Array, margin: Array) -> Array:
     each = jnp.stack([1.0 - p, p], axis=1) if p.ndim == 1 else p
     best = jax.lax.top_k(each, 2)[0]
     return jnp.where(best[:, 0] - best[:, 1] > margin, jnp.argmax(each, axis=1), -1).astype(jnp.int32)
 
 
-@jax.jit
+@program
 def _abstention(rows: Scored, margin: Array) -> Abstention:
     said = _predict_or_abstain(rows.score, margin)
     decided = jnp.sum(jnp.where(said >= 0, rows.weight, 0.0))

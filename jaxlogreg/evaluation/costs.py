@@ -15,12 +15,12 @@ tradeoff, IEEE Transactions on Information Theory 16 (1970), for a decision not 
 from collections.abc import Sequence
 from typing import Any
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
 from jax.typing import ArrayLike
 
+from ..compilation import program
 from ..concrete import is_concrete
 from ..products import EXACT
 from .inputs import as_probabilities, as_real
@@ -102,7 +102,7 @@ def as_costs(
     return matrix
 
 
-@jax.jit
+@program
 def _decide(p: Array, costs: Array) -> Array:
     each = jnp.stack([1.0 - p, p], axis=1) if p.ndim == 1 else p
     return jnp.argmin(jnp.matmul(each, costs, precision=EXACT), axis=1).astype(jnp.int32)

@@ -17,11 +17,11 @@ relationship between precision-recall and ROC curves (2006), for why the latter 
 from dataclasses import dataclass
 from typing import NamedTuple
 
-import jax
 import jax.numpy as jnp
 from jax import Array, lax
 from jax.typing import ArrayLike
 
+from ..compilation import program
 from ..pytrees import register_dataclass
 from .inputs import Scored, as_scored
 from .ties import first_of_run, last_of_run
@@ -183,14 +183,14 @@ def passing(rows: Scored) -> Passing:
     return Passing(-falling, positive, negative, jnp.cumsum(positive)[last], jnp.cumsum(negative)[last])
 
 
-@jax.jit
+@program
 def _roc_curve(rows: Scored) -> RocCurve:
     passed = passing(rows)
     fpr, tpr = (_from_nothing(0.0, _ratio(weight, weight[-1])) for weight in (passed.fp, passed.tp))
     return RocCurve(fpr, tpr, _from_nothing(jnp.inf, passed.threshold))
 
 
-@jax.jit
+@program
 def _precision_recall_curve(rows: Scored) -> PrecisionRecallCurve:
     passed = passing(rows)
     recall = _from_nothing(0.0, _ratio(passed.tp, passed.tp[-1]))
@@ -199,7 +199,7 @@ def _precision_recall_curve(rows: Scored) -> PrecisionRecallCurve:
     )
 
 
-@jax.jit
+@program
 def _roc_auc(rows: Scored) -> Array:
     passed = passing(rows)
     # Of the positive rows, those that score more than a negative one win, and those that score the same half.
@@ -208,7 +208,7 @@ def _roc_auc(rows: Scored) -> Array:
     return _ratio(wins, passed.tp[-1] * passed.fp[-1])
 
 
-@jax.jit
+@program
 def _average_precision(rows: Scored) -> Array:
     passed = passing(rows)
     return _ratio(jnp.sum(passed.positive * _precision(passed)), passed.tp[-1])

@@ -7,11 +7,11 @@ confusion matrix, has the weight ``C_ij`` of the rows of class ``i`` that were t
 
 from functools import partial
 
-import jax
 import jax.numpy as jnp
 from jax import Array
 from jax.typing import ArrayLike
 
+from ..compilation import program
 from .inputs import Scored, as_number, as_scored
 
 __all__ = ["accuracy", "balanced_accuracy", "confusion_matrix", "fbeta", "precision", "recall"]
@@ -177,26 +177,26 @@ def _decide(score: Array, threshold: Array | None) -> Array:
     return (score >= threshold).astype(jnp.int32)
 
 
-@jax.jit
+@program
 def _confusion_matrix(rows: Scored, threshold: Array | None) -> Array:
     size = 2 if threshold is not None else rows.score.shape[1]
     cell = rows.y * size + _decide(rows.score, threshold)
     return jnp.zeros(size * size, rows.weight.dtype).at[cell].add(rows.weight).reshape(size, size)
 
 
-@jax.jit
+@program
 def _accuracy(rows: Scored, threshold: Array | None) -> Array:
     right = _decide(rows.score, threshold) == rows.y
     return jnp.sum(jnp.where(right, rows.weight, 0.0)) / jnp.sum(rows.weight)
 
 
-@jax.jit
+@program
 def _balanced_accuracy(rows: Scored, threshold: Array | None) -> Array:
     found = _of_class(0.0, rows, threshold, each=True)
     return jnp.nanmean(found)
 
 
-@partial(jax.jit, static_argnames="each")
+@partial(program, static_argnums=3)
 def _of_class(share: ArrayLike, rows: Scored, threshold: Array | None, each: bool = False) -> Array:
     """``C_kk / (share Σᵢ C_ik + (1 - share) Σⱼ C_kj)``, of each class or of the positive of two: the precision for a
     share of 1, the recall for 0."""

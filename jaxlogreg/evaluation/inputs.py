@@ -14,6 +14,7 @@ import numpy as np
 from jax import Array
 from jax.typing import ArrayLike
 
+from ..compilation import program
 from ..concrete import is_concrete
 
 __all__ = ["Scored", "as_finite", "as_number", "as_probabilities", "as_real", "as_scored"]
@@ -178,7 +179,7 @@ def _rounding(p: Any) -> float:
     return 4.0 * p.shape[1] * float(jnp.finfo(p.dtype).eps) ** 0.5
 
 
-@partial(jax.jit, static_argnums=0)
+@partial(program, static_argnums=0)
 def _nan_if_wrong(probabilities: bool, rows: Scored) -> Scored:
     """The rows, with all weights NaN where an input is what a concrete one must not be."""
     y, score, weight = rows

@@ -21,11 +21,11 @@ multiclass probability estimates (2002).
 
 from dataclasses import dataclass
 
-import jax
 import jax.numpy as jnp
 from jax import Array, lax
 from jax.typing import ArrayLike
 
+from ..compilation import program
 from ..pytrees import register_dataclass
 from .inputs import Scored, as_finite, as_scored
 from .ties import first_of_run
@@ -78,7 +78,7 @@ def isotonic(y_true: ArrayLike, score: ArrayLike, *, sample_weight: ArrayLike | 
     return fit_isotonic(as_scored(y_true, score, sample_weight))
 
 
-@jax.jit
+@program
 def fit_isotonic(rows: Scored) -> IsotonicCalibrator:
     """The fit itself, of checked rows."""
     y, score, weight = rows

@@ -25,6 +25,7 @@ import jax.numpy as jnp
 from jax import Array, lax
 from jax.typing import ArrayLike
 
+from ..compilation import program
 from ..concrete import as_size
 from ..pytrees import register_dataclass
 from .inputs import Scored, as_finite, as_number, as_real, as_scored
@@ -175,7 +176,7 @@ def _as_classes(labels: ArrayLike, score: ArrayLike, sample_weight: ArrayLike | 
     return as_scored(labels, score, sample_weight, classes=True, name="labels")
 
 
-@partial(jax.jit, static_argnums=0)
+@partial(program, static_argnums=0)
 def _one_vs_all(method: str, rows: Scored) -> OneVsAllCalibrator:
     def calibrate(label: Array, score: Array) -> PlattCalibrator | IsotonicCalibrator:
         return FITS[method](Scored((rows.y == label).astype(jnp.int32), score, rows.weight))
@@ -184,7 +185,7 @@ def _one_vs_all(method: str, rows: Scored) -> OneVsAllCalibrator:
     return OneVsAllCalibrator(jax.vmap(calibrate, (0, 1))(classes, rows.score))
 
 
-@partial(jax.jit, static_argnums=0)
+@partial(program, static_argnums=0)
 def _interval(
     num_samples: int, key: Array, rows: Scored, score: Array, new_score: Array, level: Array
 ) -> ProbabilityInterval:

@@ -15,11 +15,11 @@ probabilistic outputs for support vector machines, Machine Learning 68 (2007).
 
 from dataclasses import dataclass
 
-import jax
 import jax.numpy as jnp
 from jax import Array
 from jax.typing import ArrayLike
 
+from ..compilation import program
 from ..linear_maps import Dense, WithIntercept
 from ..losses import BinaryCrossEntropy, sigmoid
 from ..penalties import NoPenalty
@@ -88,7 +88,7 @@ def platt(y_true: ArrayLike, score: ArrayLike, *, sample_weight: ArrayLike | Non
     return fit_platt(as_scored(y_true, score, sample_weight))
 
 
-@jax.jit
+@program
 def fit_platt(rows: Scored) -> PlattCalibrator:
     """The fit itself, of checked rows."""
     y, score, weight = rows

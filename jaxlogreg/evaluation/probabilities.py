@@ -19,6 +19,7 @@ import numpy as np
 from jax import Array
 from jax.typing import ArrayLike
 
+from ..compilation import program
 from ..concrete import as_size, is_concrete
 from ..pytrees import register_dataclass
 from .inputs import Scored, as_finite, as_scored
@@ -165,7 +166,7 @@ def _as_edges(num_bins: int, edges: ArrayLike | Sequence[float] | None, dtype: A
     return given
 
 
-@jax.jit
+@program
 def _log_loss(rows: Scored) -> Array:
     y, p, weight = rows
     if p.ndim == 1:
@@ -177,7 +178,7 @@ def _log_loss(rows: Scored) -> Array:
     return _mean(-log, weight)
 
 
-@jax.jit
+@program
 def _brier_score(rows: Scored) -> Array:
     y, p, weight = rows
     if p.ndim == 1:
@@ -190,14 +191,14 @@ def _mean(x: Array, weight: Array) -> Array:
     return jnp.sum(weight * jnp.where((weight > 0.0) | jnp.isfinite(x), x, 0.0)) / jnp.sum(weight)
 
 
-@jax.jit
+@program
 def _calibration_curve(rows: Scored, edges: Array) -> CalibrationCurve:
     weight, positive, said = _sums(rows, edges)
     total = jnp.where(weight > 0.0, weight, jnp.nan)
     return CalibrationCurve(said / total, positive / total, weight)
 
 
-@jax.jit
+@program
 def _expected_calibration_error(rows: Scored, edges: Array) -> Array:
     weight, positive, said = _sums(rows, edges)
     return jnp.sum(jnp.abs(positive - said)) / jnp.sum(weight)

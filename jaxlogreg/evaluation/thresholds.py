@@ -14,11 +14,11 @@ Reference: Youden, Index for rating diagnostic tests, Cancer 3 (1950).
 from collections.abc import Sequence
 from typing import NamedTuple
 
-import jax
 import jax.numpy as jnp
 from jax import Array
 from jax.typing import ArrayLike
 
+from ..compilation import program
 from .abstaining import Abstention, abstention, predict_or_abstain
 from .costs import as_costs, bayes, decide
 from .curves import passing
@@ -172,7 +172,7 @@ def _choices(rows: Scored) -> Choices:
     )
 
 
-@jax.jit
+@program
 def _least_cost(rows: Scored, costs: Array) -> Array:
     choices = _choices(rows)
     # Against taking no row for positive.
@@ -180,7 +180,7 @@ def _least_cost(rows: Scored, costs: Array) -> Array:
     return jnp.where(jnp.isnan(cost[-1]), jnp.nan, choices.threshold[jnp.argmin(cost)])
 
 
-@jax.jit
+@program
 def _at_recall(rows: Scored, recall: Array) -> Array:
     choices = _choices(rows)
     total = choices.tp[-1]
@@ -188,7 +188,7 @@ def _at_recall(rows: Scored, recall: Array) -> Array:
     return jnp.where(total > 0.0, choices.threshold[jnp.argmax(enough)], jnp.nan)
 
 
-@jax.jit
+@program
 def _at_precision(rows: Scored, precision: Array) -> Array:
     choices = _choices(rows)
     enough = (choices.tp > 0.0) & (choices.tp >= (precision - choices.rounding) * (choices.tp + choices.fp))
@@ -196,7 +196,7 @@ def _at_precision(rows: Scored, precision: Array) -> Array:
     return jnp.where(jnp.any(enough), choices.threshold[most], jnp.nan)
 
 
-@jax.jit
+@program
 def _youden(rows: Scored) -> Array:
     choices = _choices(rows)
     total = choices.tp[-1] * choices.fp[-1]

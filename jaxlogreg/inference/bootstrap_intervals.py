@@ -18,6 +18,7 @@ from jax import Array
 from jax.scipy.special import ndtr, ndtri
 from jax.typing import ArrayLike
 
+from ..compilation import program
 from ..models.inputs import Design
 from ..products import EXACT
 from ..pytrees import register_dataclass
@@ -95,7 +96,7 @@ def bootstrap_interval(
     return _interval(method, samples, fit, rows, as_level(level, rows.num_rows.dtype))
 
 
-@partial(jax.jit, static_argnums=0)
+@partial(program, static_argnums=0)
 def _interval(method: str, samples: Solution, fit: Solution, rows: Rows, level: Array) -> BootstrapInterval:
     has_intercept = fit.params.has_intercept
 

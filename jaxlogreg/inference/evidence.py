@@ -28,6 +28,7 @@ import numpy as np
 from jax import Array, lax
 from jax.typing import ArrayLike
 
+from ..compilation import program
 from ..concrete import is_concrete
 from ..coordinates import choose_coordinates, in_coordinates
 from ..lanes import alone
@@ -177,7 +178,7 @@ def evidence_l2(
     return _maximise(per_column, data, start, settings(dtype, solver, tol, max_steps)[1], solver, limits)
 
 
-@partial(jax.jit, static_argnums=0)
+@partial(program, static_argnums=0)
 def _maximise(
     per_column: bool, data: FitData, start: Array | None, ends: Limits, solver: Solver, limits: Limits
 ) -> EvidenceResult:

@@ -21,6 +21,7 @@ from jax import Array, lax
 from jax.custom_batching import custom_vmap
 from jax.typing import ArrayLike
 
+from ..compilation import program
 from ..coordinates import Coordinates, choose_coordinates, in_coordinates
 from ..lanes import alone
 from ..linear_solve import inverse, times
@@ -124,7 +125,7 @@ def fit_firth(
     return _fit(data, limits)
 
 
-@jax.jit
+@program
 def _fit(data: FitData, limits: Limits) -> FirthSolution:
     data, limits = lax.stop_gradient((data, limits))
     problem, init = as_penalized_problem(data)

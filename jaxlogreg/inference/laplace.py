@@ -24,6 +24,7 @@ import numpy as np
 from jax import Array
 from jax.typing import ArrayLike
 
+from ..compilation import program
 from ..concrete import is_concrete
 from ..coordinates import Coordinates, choose_coordinates, in_coordinates
 from ..lanes import alone
@@ -211,7 +212,7 @@ def posterior_of(fit: Solution, num_rows: Array, mode: Mode) -> Posterior:
     )
 
 
-@jax.jit
+@program
 def _laplace(data: FitData, pruned: Array, fit: Solution) -> Posterior:
     problem, _ = as_problem(data)
     num_rows = total_weight(data)

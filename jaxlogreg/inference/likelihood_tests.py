@@ -16,6 +16,7 @@ import numpy as np
 from jax import Array
 from jax.typing import ArrayLike
 
+from ..compilation import program
 from ..concrete import is_concrete
 from ..losses import BinaryCrossEntropy
 from ..models.inputs import Design, as_extra_columns
@@ -164,7 +165,7 @@ def _of_model(name: str, model: Any) -> tuple[Array, int, Array, Array]:
     return -model.num_rows * (model.value - model.penalty), k, model.num_rows, refusal
 
 
-@jax.jit
+@program
 def _score_test(fit: Solution, rows: Rows, extra: Array, refusal: Array) -> ChiSquaredTest:
     likelihood, v = likelihood_of(rows, fit.params)
     linear_map, loss = likelihood.problem.linear_map, likelihood.problem.loss

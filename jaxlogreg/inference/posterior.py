@@ -6,6 +6,7 @@ mean: far from the data margins are uncertain, and probabilities go back towards
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -13,6 +14,7 @@ import numpy as np
 from jax import Array, lax
 from jax.typing import ArrayLike
 
+from ..compilation import program
 from ..linear_maps import Columns, Dense, LinearMap, WithIntercept
 from ..losses import sigmoid
 from ..models.inputs import Design, as_design, as_num_samples, as_offset, dtype_of
@@ -146,7 +148,7 @@ def _probabilities(
     return _of_one(has_intercept, mean, root, samples, linear_map, offset)
 
 
-@jax.jit(static_argnums=0)
+@partial(program, static_argnums=0)
 def _of_one(
     has_intercept: bool, mean: Array, root: Array, samples: Array | None, linear_map: LinearMap, offset: Array | None
 ) -> Array:

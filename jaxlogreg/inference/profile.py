@@ -22,6 +22,7 @@ from jax import Array, lax
 from jax.scipy.special import ndtri
 from jax.typing import ArrayLike
 
+from ..compilation import program
 from ..concrete import is_concrete
 from ..linear_solve import inverse_root, times
 from ..models.inputs import Design
@@ -137,7 +138,7 @@ def profile_interval(
     return _intervals(fit, rows, as_level(level, rows.num_rows.dtype))
 
 
-@jax.jit
+@program
 def _intervals(fit: Solution, rows: Rows, level: Array) -> ProfileInterval:
     fit, rows, level = lax.stop_gradient((fit, rows, level))
     likelihood, v = likelihood_of(rows, fit.params)

@@ -14,6 +14,7 @@ import numpy as np
 from jax import Array, lax
 from jax.typing import ArrayLike
 
+from ..compilation import program
 from ..concrete import is_concrete
 from ..models.inputs import Design
 from ..pytrees import register_dataclass
@@ -185,7 +186,7 @@ def _model(fit: Solution) -> str:
     return "Multinomial logistic regression" if fit.params.kind == "softmax" else "Logistic regression"
 
 
-@jax.jit
+@program
 def _numbers(
     fit: Solution, rows: Rows, coef: Array, covariance: Array, refusal: Array, level: Array
 ) -> dict[str, Array]:

@@ -19,6 +19,7 @@ import numpy as np
 from jax import Array
 from jax.typing import ArrayLike
 
+from ..compilation import program
 from ..concrete import is_concrete
 from ..lanes import compute_if
 from ..linear_maps import LinearMap, one_block
@@ -135,7 +136,7 @@ def as_clusters(kind: str, clusters: ArrayLike | None, rows: Rows) -> Array | No
     return jnp.asarray(index, jnp.int32)
 
 
-@partial(jax.jit, static_argnums=(0, 1))
+@partial(program, static_argnums=(0, 1))
 def _estimate(kind: str, sandwich: bool, fit: Solution, rows: Rows, clusters: Array | None) -> Estimate:
     likelihood, v = likelihood_of(rows, fit.params)
     linear_map, loss = likelihood.problem.linear_map, likelihood.problem.loss
@@ -226,7 +227,7 @@ def _clustered(scores: Array, clusters: Array, rows: Rows, k: int) -> Array:
     return jnp.matmul(total.T, total, precision=EXACT) * (g / (g - 1.0)) * ((count - 1.0) / (count - k))
 
 
-@partial(jax.jit, static_argnums=(0, 1))
+@partial(program, static_argnums=(0, 1))
 def _estimate_classes(kind: str, reference: int, fit: Solution, rows: Rows, clusters: Array | None) -> Estimate:
     """Of softmax: of the classes but one, whose weights are subtracted."""
     likelihood, v = likelihood_of(rows, fit.params)

@@ -10,12 +10,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any, TypedDict
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
 from jax.typing import ArrayLike
 
+from ..compilation import program
 from ..concrete import is_concrete
 from ..coordinates import is_constant
 from ..linear_maps import Columns, Dense, LinearMap, WithIntercept
@@ -45,6 +45,7 @@ __all__ = ["FitOptions", "fit"]
 # Up to here (in multiplications) a Hessian costs no more than what L-BFGS does besides its reads, and Newton needs
 # half the steps and less code.
 NEWTON_MAX_WORK = 2**18
+LITTLE = 2**15  # numbers in X up to which a fit takes no more than a few milliseconds, however it is compiled
 # Up to here a Hessian's m n² operations cost less than the reads that L-BFGS needs without it.
 HESSIAN_MAX_WEIGHTS = 4096
 # With kinks, up to here (of all classes together) the Hessian of a softmax costs less than what FISTA reads without it.
@@ -155,7 +156,8 @@ def fit(
         solver=solver, tol=tol, max_steps=max_steps,
     )  # fmt: skip
     data = as_data(matrix, y, as_binary_labels, options)
-    return _fit(data, *fit_settings(options, data, matrix.shape[1] + data.intercept))
+    run = _fit_little if math.prod(matrix.shape) <= LITTLE else _fit
+    return run(data, *fit_settings(options, data, matrix.shape[1] + data.intercept))
 
 
 @register_dataclass
@@ -339,4 +341,5 @@ def params_of(weights: Array, intercept: bool, kind: Any = "binary") -> Params:
     return Params(weights, jnp.zeros(weights.shape[:-1], weights.dtype), kind, has_intercept=False)
 
 
-_fit = jax.jit(fit_core)
+_fit = program(fit_core)
+_fit_little = program(fit_core, quickly=True)

@@ -13,6 +13,7 @@ import numpy as np
 from jax import Array
 from jax.typing import ArrayLike
 
+from ..compilation import program
 from ..concrete import as_size, is_concrete
 from ..linear_maps import Columns
 from ..solution import Params
@@ -38,7 +39,7 @@ __all__ = [
 Design = ArrayLike | Columns  # what may stand for X
 
 LARGE = 2**20  # numbers from which on a sum by all cores is worth a compilation
-_sum = jax.jit(jnp.sum)
+_sum = program(jnp.sum)
 
 
 def as_design(value: Design) -> Array | Columns:

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 from jax import Array
 from jax.typing import ArrayLike
 
+from ..compilation import program
 from ..linear_maps import PerClass
 from ..losses import SoftmaxCrossEntropy
 from ..penalties import L2, Penalty
@@ -114,7 +115,7 @@ def fit_softmax(X: Design, labels: ArrayLike, num_classes: int, **options: Unpac
     return _fit_softmax(num_classes, data, *fit_settings(options, data, num_weights, num_classes))
 
 
-@partial(jax.jit, static_argnums=0)
+@partial(program, static_argnums=0)
 def _fit_classes(num_classes: int, data: FitData, solver: Solver, limits: Limits) -> Solution:
     def fit_class(y: Array, init: Params | None) -> Solution:
         return fit_core(replace(data, y=y, init=init), solver, limits)
@@ -124,7 +125,7 @@ def _fit_classes(num_classes: int, data: FitData, solver: Solver, limits: Limits
     return replace(solution, params=replace(solution.params, kind="one_vs_all"))
 
 
-@partial(jax.jit, static_argnums=0)
+@partial(program, static_argnums=0)
 def _fit_softmax(num_classes: int, data: FitData, solver: Solver, limits: Limits) -> Solution:
     targets = jax.nn.one_hot(data.y, num_classes, axis=0, dtype=data.l2.dtype)
     linear_map, one_class = design(data)

@@ -9,6 +9,7 @@ import numpy as np
 from jax import Array
 from jax.typing import ArrayLike
 
+from ..compilation import program
 from ..linear_maps import Columns
 from ..solution import Solution
 from ..solvers import Solver
@@ -73,4 +74,4 @@ def fit_lanes(data: FitData, solver: Solver, limits: Limits) -> Solution:
     return jax.vmap(lambda l2, l1: fit_core(replace(data, l2=l2, l1=l1), solver, limits))(data.l2, data.l1)
 
 
-_fit_path = jax.jit(fit_lanes)
+_fit_path = program(fit_lanes)

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 from jax import Array, lax
 from jax.typing import ArrayLike
 
+from ..compilation import program
 from ..solution import Solution
 from ..solvers import Solver
 from ..solvers.loop import Limits
@@ -65,7 +66,7 @@ def bootstrap(
     return _bootstrap(num_samples, min(size, num_samples), key, data, *settings)
 
 
-@partial(jax.jit, static_argnums=(0, 1))
+@partial(program, static_argnums=(0, 1))
 def _bootstrap(num_samples: int, size: int, key: Array, data: FitData, solver: Solver, limits: Limits) -> Solution:
     m = data.y.shape[0]
     start = lax.stop_gradient(fit_core(data, solver, limits).params)

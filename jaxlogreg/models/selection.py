@@ -17,6 +17,7 @@ import numpy as np
 from jax import Array, lax
 from jax.typing import ArrayLike
 
+from ..compilation import program
 from ..concrete import as_size, is_concrete
 from ..coordinates import Coordinates, choose_coordinates
 from ..evaluation.metrics import roc_auc
@@ -201,7 +202,7 @@ def _held_out_scores(measure: str, data: FitData, fold: Array, held: Array, para
     return total / jnp.sum(held, axis=1)[:, None]
 
 
-@partial(jax.jit, static_argnums=(0, 1))
+@partial(program, static_argnums=(0, 1))
 def _cross_validate(
     folds: int, measure: str, data: FitData, fold: Array, solver: Solver, limits: Limits
 ) -> CrossValidation:

@@ -3,12 +3,12 @@
 from dataclasses import replace
 from typing import Any, Unpack
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
 from jax.typing import ArrayLike
 
+from ..compilation import program
 from ..concrete import is_concrete
 from ..losses import BinaryCrossEntropy
 from ..penalties import ElasticNet, GroupLasso
@@ -94,7 +94,7 @@ def _as_arguments(X: Design, y: ArrayLike, l1_ratio: ArrayLike, options: FitOpti
     return data, part, settings(data.l2.dtype, ProximalNewton(), None, None)[1]
 
 
-@jax.jit
+@program
 def _lambda_max(data: FitData, l1_ratio: Array, limits: Limits) -> Array:
     problem, w = as_problem(data)
     penalty = problem.penalty

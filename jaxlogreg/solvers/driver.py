@@ -12,6 +12,7 @@ from jax import Array
 from jax.flatten_util import ravel_pytree
 from jax.typing import ArrayLike
 
+from ..compilation import program
 from ..concrete import as_scalar, is_concrete
 from ..linear_maps import Identity
 from ..losses import FunctionLoss
@@ -107,15 +108,16 @@ def minimize(
         if has_aux or (args and not constrained):
             raise ValueError(FOR_FUNCTIONS)
         if constrained:
+            assert isinstance(solver, AugmentedLagrangian)
             return _minimize_constrained_problem(equality, inequality, solver, problem_or_fun, init, args, limits)
         return _minimize_problem(solver, problem_or_fun, init, limits)
     return _minimize_function(problem_or_fun, has_aux, equality, inequality, solver, init, args, limits)
 
 
-_minimize_problem = jax.jit(solve)
+_minimize_problem = program(solve)
 
 
-@partial(jax.jit, static_argnums=(0, 1))
+@partial(program, static_argnums=(0, 1))
 def _minimize_constrained_problem(
     equality: Function | None,
     inequality: Function | None,
@@ -128,7 +130,7 @@ def _minimize_constrained_problem(
     return minimize_constrained(solver, problem, init, limits, same, (equality, inequality), args)
 
 
-@partial(jax.jit, static_argnums=(0, 1, 2, 3))
+@partial(program, static_argnums=(0, 1, 2, 3))
 def _minimize_function(
     fun: Function,
     has_aux: bool,

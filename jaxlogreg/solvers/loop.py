@@ -14,6 +14,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array, lax
 
+from ..compilation import program
 from ..coordinates import Coordinates, choose_coordinates, in_coordinates
 from ..lanes import Lanes, alone, compute_if
 from ..problem import Point, Problem
@@ -131,7 +132,7 @@ def run_to_end(task: Task, init: Array, limits: Limits) -> Run:
     return lax.while_loop(unverified, lambda run: verify(task, go_on(run), limits), start)
 
 
-@jax.jit
+@program
 def prepare(solver: Solver, problem: Problem, init: Array, lanes: Lanes | None = None) -> Task:
     """The problem in the coordinates that the solver works in."""
     lanes = lanes or alone()
@@ -154,7 +155,7 @@ def as_task(solver: Solver, problem: Problem, coordinates: Coordinates, lanes: L
     return Task(solver, changed, coordinates, lanes.axis, lanes.size, lanes.share)
 
 
-@jax.jit
+@program
 def begin(task: Task, init: Array) -> Run:
     """The run before anything is evaluated; :func:`verify` does that."""
     problem, w = task.problem, task.coordinates.to_solver(init)
@@ -176,7 +177,7 @@ def begin(task: Task, init: Array) -> Run:
     )
 
 
-@jax.jit
+@program
 def advance(task: Task, run: Run, limits: Limits) -> Run:
     """One step, and what the carried gradient says of it. A lane that is done stays as it is."""
     running = run.status == int(Status.RUNNING)
@@ -217,13 +218,13 @@ def _with_step(trace: Trace, task: Task, run: Run, point: Point) -> Trace:
     return jax.tree.map(lambda whole, x: whole.at[index].set(x, mode="drop"), trace, entry)
 
 
-@jax.jit
+@program
 def evaluate(task: Task, run: Run) -> Run:
     """With the value at carried margins, which the steps themselves do not need."""
     return replace(run, value=task.problem.value_at(run.point.w, run.point.z))
 
 
-@jax.jit
+@program
 def verify(task: Task, run: Run, limits: Limits) -> Run:
     """The verdict, from margins and gradient that are as good as computed from the weights alone."""
     doubtful = ~run.verified & ~_as_good_as_afresh(task, run)
@@ -272,7 +273,7 @@ def _first(*cases: tuple[Array, Array | Status]) -> Array:
     return status
 
 
-@partial(jax.jit, static_argnums=2)
+@partial(program, static_argnums=2)
 def report(task: Task, run: Run, restore: Callable[[Array], Any]) -> Solution:
     problem, coordinates, point = task.problem, task.coordinates, run.point
     unbounded = (
