@@ -141,6 +141,23 @@ def test_vmap_over_the_own_columns_equals_the_loop(shared, own):
         assert_same(jax.tree.map(lambda x, i=i: x[i], lanes), alone)
 
 
+@pytest.mark.parametrize("options", [{}, {"intercept": False}, {"standardize": True, "solver": jlr.LBFGS()}])
+def test_a_scan_starts_from_the_fit_without_the_own_columns(options):
+    options = {"l2": 0.01, "tol": 1e-3, **options}
+    scan = jax.vmap(lambda own: jlr.fit(jlr.Columns(SHARED, own), Y, **options))(OWN[:, :, 0])
+    null = jlr.fit(SHARED, Y, **options)
+    assert_allclose(scan.initial_value, np.full(3, null.value), rtol=1e-6)
+    assert np.all(scan.converged)
+    assert np.all(scan.num_steps <= null.num_steps)
+
+
+def test_a_scan_of_covariates_that_separate_starts_where_it_is_told():
+    shared = jnp.concatenate([SHARED, 2.0 * Y[:, None] - 1.0], axis=1)
+    scan = jax.vmap(lambda own: jlr.fit(jlr.Columns(shared, own), Y))(OWN[:, :, 0])
+    assert np.all(scan.status == jlr.Status.SEPARABLE)
+    assert_allclose(scan.initial_value, np.full(3, np.log(2.0)), rtol=1e-6)
+
+
 def test_vmap_over_own_columns_and_labels_and_over_own_columns_of_a_sweep():
     Ys = jnp.stack([Y, 1.0 - Y, Y[::-1]])
     pairs = jax.vmap(lambda own, y: jlr.fit(jlr.Columns(SHARED, own), y, l2=0.01, tol=TIGHT))(OWN, Ys)

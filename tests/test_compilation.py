@@ -66,7 +66,8 @@ def test_a_little_fit_is_the_fit(made, monkeypatch):
     monkeypatch.setattr(binary, "LITTLE", 0)
     large = jlr.fit(X, y, l2=0.1)
     assert_allclose(little.params.coef, large.params.coef, rtol=1e-12 if X64 else 1e-4)
-    assert bool(little.converged) and bool(large.converged)
+    assert bool(little.converged)
+    assert bool(large.converged)
 
 
 def test_fits_inside_transformations(made):

@@ -14,7 +14,7 @@ from ..linear_maps import LinearMap, PerClass
 from ..linear_solve import solve_convex
 from ..products import EXACT, sum_over_rows
 from ..pytrees import register_dataclass
-from .elementwise import floating, logistic_curvature, logistic_loss, normalized, sigmoid, with_offset
+from .elementwise import floating, logistic_curvature, logistic_loss, logistic_tail, normalized, sigmoid, with_offset
 from .margin import MarginLoss
 
 __all__ = ["BinaryCrossEntropy", "SoftmaxCrossEntropy"]
@@ -189,8 +189,10 @@ class SoftmaxCrossEntropy(MarginLoss):
 
 @lane_by_lane
 def _weighted_loss(z: Array, y: Array, weight: Array) -> Array:
-    # A product, lest lanes that differ in the weights alone compute the losses anew.
-    return jnp.matmul(weight, logistic_loss(z, y), precision=EXACT)
+    # A product, lest lanes that differ in the weights alone compute the losses anew. XLA on a CPU hands to YNNPACK what
+    # it can of a product's operands, which takes three times as long for these; a select it cannot.
+    loss = logistic_loss(z, y)
+    return jnp.matmul(weight, jnp.where(jnp.isnan(loss), jnp.nan, loss), precision=EXACT)
 
 
 @lane_by_lane
@@ -198,7 +200,7 @@ def _weighted_entropy(z: Array, u: Array, y: Array, weight: Array) -> Array:
     # Without a select: with one, XLA on a CPU computes the logarithms one by one, 5 times slower.
     u = u / jnp.maximum(weight, float(jnp.finfo(weight.dtype).tiny))
     p, q = jnp.maximum(y + u, 0.0), jnp.maximum(1.0 - y - u, 0.0)
-    tail = jnp.log1p(jnp.exp(-jnp.abs(z)))
+    tail = logistic_tail(z)
     entropy = p * (_log(p) + jnp.maximum(-z, 0.0) + tail) + q * (_log(q) + jnp.maximum(z, 0.0) + tail)
     return jnp.maximum(jnp.sum(weight * entropy), 0.0)
 

@@ -3,7 +3,8 @@
 ``jax.vmap`` of :func:`solve` runs lanes that share the data together, so that what is computed from the
 data (a preconditioner) is computed once, and as many lanes at a time as fit in the cache or in memory. Lanes
 that differ in their penalty alone are a path: they run in blocks of neighbours, each block started from
-the last solution of the one before.
+the last solution of the one before. Lanes that differ in a column or two of their own are a scan: they start
+from the fit without those.
 """
 
 from dataclasses import replace
@@ -17,6 +18,7 @@ from jax.custom_batching import custom_vmap
 
 from ..implicit import solution_tangent
 from ..lanes import Lanes
+from ..linear_maps import Columns, LinearMap, WithIntercept
 from ..problem import Problem
 from ..solution import Solution, Status
 from .base import Solver
@@ -25,10 +27,10 @@ from .loop import Limits, prepare, run_task, same
 __all__ = ["MIN_LANES", "blocks_of", "solve", "solve_function", "with_derivatives"]
 
 AXIS = "lanes"
-# Numbers in one array of lanes x rows, and the lanes that make a matrix product worth its while. Memory is
-# what counts on a GPU, the cache on a CPU.
-BATCH_NUMBERS = {"cpu": 2**18}
-BATCH_NUMBERS_ELSEWHERE = 2**28
+# Bytes of one array of lanes x rows, and the lanes that make a matrix product worth its while. Memory is what counts on
+# a GPU, the cache on a CPU.
+BATCH_BYTES = {"cpu": 2**22}
+BATCH_BYTES_ELSEWHERE = 2**30
 MIN_LANES = 10
 PATH_NUMBERS = 2**23
 SHARE_MIN_COLUMNS = 128
@@ -97,7 +99,10 @@ def _search_lanes(axis_size: int, in_batched: Any, *args: Any) -> tuple[Solution
         size = min(axis_size, limits.batch_size or usual)
         solution = _path(axis_size, size, in_batched[1].penalty, *args)
     else:
-        usual = max(MIN_LANES, BATCH_NUMBERS.get(jax.default_backend(), BATCH_NUMBERS_ELSEWHERE) // shape[0])
+        if _is_scan(in_batched) and solver.standardizes:
+            args = (solver, problem, _start_of_scan(in_batched[1], *args), limits)
+        row = args[2].dtype.itemsize * shape[0]
+        usual = max(MIN_LANES, BATCH_BYTES.get(jax.default_backend(), BATCH_BYTES_ELSEWHERE) // row)
         size = min(axis_size, limits.batch_size or usual)
         solution = _batches(axis_size, size, shape[1] > SHARE_MIN_COLUMNS, in_batched, args)
     return solution, jax.tree.map(lambda _: True, solution)
@@ -115,6 +120,31 @@ def _is_path(in_batched: Any) -> bool:
     penalty = in_batched[1].penalty
     strengths = sum(getattr(penalty, name) for name in penalty.strengths)
     return 0 < strengths == sum(jax.tree.leaves(in_batched))
+
+
+def _is_scan(in_batched: Any) -> bool:
+    """Whether columns of their own, and perhaps the penalties of those, are all that lanes differ in."""
+    problem = in_batched[1]
+    columns = _columns(problem.linear_map)
+    others = sum(jax.tree.leaves(in_batched)) - sum(jax.tree.leaves(problem.penalty))
+    return columns is not None and bool(columns.own) and others == 1
+
+
+def _start_of_scan(batched: Any, solver: Solver, problem: Problem, init: Array, limits: Limits) -> Array:
+    """The fit to zeros in the place of a lane's own columns."""
+    first = jax.tree.map(lambda x, batched: x[0] if batched else x, problem, batched)
+    columns = _columns(first.linear_map)
+    assert columns is not None
+    without: LinearMap = replace(columns, own=jnp.zeros_like(columns.own))
+    if isinstance(first.linear_map, WithIntercept):
+        without = WithIntercept(without)
+    found = _search(solver, replace(first, linear_map=without), init, limits)
+    return jnp.where(found.status == int(Status.CONVERGED), found.params, init)
+
+
+def _columns(linear_map: LinearMap) -> Columns | None:
+    base = linear_map.base if isinstance(linear_map, WithIntercept) else linear_map
+    return base if isinstance(base, Columns) else None
 
 
 def _batches(axis_size: int, size: int, many_columns: bool, in_batched: Any, args: Any) -> Solution:
