@@ -116,7 +116,8 @@ class Columns(LinearMap):
     """``A = [shared own]``: columns that many fits share, and one or a few of each fit's own.
 
     Under ``vmap`` over ``own`` the shared columns stay in one copy, and what is computed from them is
-    computed for all lanes in one product: a genome-wide scan, covariates and one variant a fit.
+    computed for all lanes in one product: a genome-wide scan, covariates and one variant a fit. Lanes that differ
+    in nothing else start from the fit without ``own``.
 
     Args:
         shared: ``(m, k)``.

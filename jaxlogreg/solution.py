@@ -145,8 +145,8 @@ class Solution:
     Args:
         params: the weights: :class:`Params` from the models, the shape of ``init`` from ``minimize``.
         value: the objective ``F`` at ``params``.
-        initial_value: the objective where the steps began (in a path, at the last solution of the block before); a
-            ``value`` well above it means divergence.
+        initial_value: the objective where the steps began (in a path, at the last solution of the block before; in a
+            scan of own columns, at the fit without those); a ``value`` well above it means divergence.
         kkt: the KKT residual at ``params``: the largest ``|∂F/∂wⱼ| / rms(xⱼ)``. At the end of a fit it
             is computed afresh, between the steps of ``iterate`` from carried margins.
         gap: a bound, up to rounding, on ``F(params) - min F`` from a dual point; ``inf`` where there is

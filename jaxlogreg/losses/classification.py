@@ -187,7 +187,6 @@ class SoftmaxCrossEntropy(MarginLoss):
         return jnp.maximum(jnp.sum(self.weight * jnp.sum(entropy, axis=0)), 0.0)
 
 
-@lane_by_lane
 def _weighted_loss(z: Array, y: Array, weight: Array) -> Array:
     # A product, lest lanes that differ in the weights alone compute the losses anew. XLA on a CPU hands to YNNPACK what
     # it can of a product's operands, which takes three times as long for these; a select it cannot.
