@@ -27,8 +27,8 @@ from .loop import Limits, prepare, run_task, same
 __all__ = ["MIN_LANES", "blocks_of", "solve", "solve_function", "with_derivatives"]
 
 AXIS = "lanes"
-# Bytes of one array of lanes x rows, and the lanes that make a matrix product worth its while. Memory is what counts on
-# a GPU, the cache on a CPU.
+# Bytes of the data that a batch has for itself, at least of one array of lanes x rows, and the lanes that make a matrix
+# product worth its while. Memory is what counts on a GPU, the cache on a CPU.
 BATCH_BYTES = {"cpu": 2**22}
 BATCH_BYTES_ELSEWHERE = 2**30
 MIN_LANES = 10
@@ -101,11 +101,17 @@ def _search_lanes(axis_size: int, in_batched: Any, *args: Any) -> tuple[Solution
     else:
         if _is_scan(in_batched) and solver.standardizes:
             args = (solver, problem, _start_of_scan(in_batched[1], *args), limits)
-        row = args[2].dtype.itemsize * shape[0]
-        usual = max(MIN_LANES, BATCH_BYTES.get(jax.default_backend(), BATCH_BYTES_ELSEWHERE) // row)
+        lane = max(_lane_bytes(in_batched[1], problem), shape[0] * args[2].dtype.itemsize)
+        usual = max(MIN_LANES, BATCH_BYTES.get(jax.default_backend(), BATCH_BYTES_ELSEWHERE) // lane)
         size = min(axis_size, limits.batch_size or usual)
         solution = _batches(axis_size, size, shape[1] > SHARE_MIN_COLUMNS, in_batched, args)
     return solution, jax.tree.map(lambda _: True, solution)
+
+
+def _lane_bytes(in_batched: Any, problem: Problem) -> int:
+    """Of the data that a lane has for itself."""
+    leaves = zip(jax.tree.leaves(in_batched), jax.tree.leaves(problem), strict=True)
+    return sum(leaf.size // leaf.shape[0] * leaf.dtype.itemsize for batched, leaf in leaves if batched)
 
 
 def _path_lanes(rows: int, columns: int, smooth: bool) -> int:
