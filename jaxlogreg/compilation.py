@@ -30,8 +30,7 @@ def program(
     """``jax.jit(function)``, on a CPU with the options that suit this library.
 
     Args:
-        function: positional arguments only.
-        static_argnums: as for ``jax.jit``.
+        function, static_argnums: as for ``jax.jit``.
         quickly: prefer a short compilation to a fast program.
     """
     part = jax.jit(function, static_argnums=static_argnums)

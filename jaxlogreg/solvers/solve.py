@@ -89,7 +89,7 @@ def _search(solver: Solver, problem: Problem, init: Array, limits: Limits) -> So
 
 @_search.def_vmap
 def _search_lanes(axis_size: int, in_batched: Any, *args: Any) -> tuple[Solution, Any]:
-    solver, problem, _, limits = args
+    solver, problem, init, limits = args
     shape = jax.tree.map(
         lambda x, batched: jax.ShapeDtypeStruct(x.shape[1:] if batched else x.shape, x.dtype), problem, in_batched[1]
     ).linear_map.shape
@@ -101,7 +101,7 @@ def _search_lanes(axis_size: int, in_batched: Any, *args: Any) -> tuple[Solution
     else:
         if _is_scan(in_batched) and solver.standardizes:
             args = (solver, problem, _start_of_scan(in_batched[1], *args), limits)
-        lane = max(_lane_bytes(in_batched[1], problem), shape[0] * args[2].dtype.itemsize)
+        lane = max(_lane_bytes(in_batched[1], problem), shape[0] * init.dtype.itemsize)
         usual = max(MIN_LANES, BATCH_BYTES.get(jax.default_backend(), BATCH_BYTES_ELSEWHERE) // lane)
         size = min(axis_size, limits.batch_size or usual)
         solution = _batches(axis_size, size, shape[1] > SHARE_MIN_COLUMNS, in_batched, args)
