@@ -34,13 +34,18 @@ class Lanes:
         active: whether this lane still runs.
         axis: the name of the axis, or the names of nested ones; None for a fit alone.
         size: how many lanes there are.
-        share: whether they are alike enough to share what is computed at their mean.
+        pool: the names of those axes whose lanes are alike enough to share what is computed at their mean; None
+            if none are.
     """
 
     active: Array
     axis: str | tuple[str, ...] | None = field(default=None, metadata={"static": True})
     size: int = field(default=1, metadata={"static": True})
-    share: bool = field(default=False, metadata={"static": True})
+    pool: str | tuple[str, ...] | None = field(default=None, metadata={"static": True})
+
+    @property
+    def share(self) -> bool:
+        return self.pool is not None
 
     def any(self, flag: Array) -> Array:
         """Whether any active lane says yes."""
@@ -52,22 +57,22 @@ class Lanes:
         return count if self.axis is None else lax.pmax(count, self.axis)
 
     def mean(self, x: Array) -> Array:
-        """The mean over the active lanes where ``x`` is finite; over all such where none of them is active.
+        """The mean over the active lanes of the pool where ``x`` is finite; over all such where none of them is active.
 
-        Without sharing, this lane's own.
+        Without a pool, this lane's own.
         """
-        if self.axis is None or not self.share:
+        if self.pool is None:
             return x
         finite = jnp.all(jnp.isfinite(x))
         counts = finite & self.active
-        counts = jnp.where(lax.pmax(counts.astype(jnp.int32), self.axis) > 0, counts, finite)
+        counts = jnp.where(lax.pmax(counts.astype(jnp.int32), self.pool) > 0, counts, finite)
         weight = counts.astype(x.dtype)
         total = self._sum(weight, jnp.where(counts, x, 0.0))
-        return total / jnp.maximum(lax.psum(weight, self.axis), 1.0)
+        return total / jnp.maximum(lax.psum(weight, self.pool), 1.0)
 
     def _sum(self, weight: Array, x: Array) -> Array:
-        """``Σ weight x`` over the lanes. As a product: XLA on a CPU sums over lanes up to 30 times slower."""
-        for axis in (self.axis,) if isinstance(self.axis, str) else self.axis or ():
+        """``Σ weight x`` over the pool. As a product: XLA on a CPU sums over lanes up to 30 times slower."""
+        for axis in (self.pool,) if isinstance(self.pool, str) else self.pool or ():
             weights, each = lax.all_gather((weight, x), axis)
             x = jnp.tensordot(weights, each, 1, precision=lax.Precision.HIGHEST)
             weight = jnp.ones_like(weight)

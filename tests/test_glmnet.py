@@ -117,6 +117,14 @@ def test_cross_validation_without_interpolation_is_near(name):
     assert np.all(np.abs(chosen - [int(cv.best), int(cv.one_se)]) <= 1)
 
 
+def test_folds_that_bend_apart_with_weak_penalties_arrive():
+    # The tumours are nearly separated: with weak penalties each fold's curvature is elsewhere than the others'.
+    X, y = tumour()
+    cv = jlr.cross_validate(X, y, l1=np.geomspace(0.1, 1e-4, 10), standardize=True, folds=10)
+    assert np.all(cv.fold_solution.converged)
+    assert np.max(cv.fold_solution.num_steps) <= 60  # 200 and more by a curvature that all folds share
+
+
 @pytest.mark.parametrize(("name", "run"), RUNS + WIDE)
 def test_the_largest_strength_is_that_of_glmnet(name, run):
     X, y, settings, *_ = reference(name, run)

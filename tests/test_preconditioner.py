@@ -164,7 +164,7 @@ def test_lanes_share_the_gram_at_their_mean_and_scale_it_each_for_itself(form):
     def lanes():
         def lane(l2, active, w, g):
             problem = replace(problems[0], penalty=replace(problems[0].penalty, strength=l2))
-            lanes = Lanes(active, "lanes", 4, True)
+            lanes = Lanes(active, "lanes", 4, "lanes")
             return form.at(problem, problem.point(w), lanes, FULL).apply(problem, g)
 
         return jax.vmap(lane, axis_name="lanes")(l2s, active, w, g)
@@ -198,7 +198,7 @@ def test_a_ladder_is_positive_definite_and_near_the_inverse_for_penalties_four_d
 
     def lane(l2):
         own = replace(problem, penalty=replace(problem.penalty, strength=l2))
-        preconditioner = Ladder.at(own, point, Lanes(jnp.ones((), bool), "lanes", 10, True), FULL)
+        preconditioner = Ladder.at(own, point, Lanes(jnp.ones((), bool), "lanes", 10, "lanes"), FULL)
         return jax.vmap(lambda g: preconditioner.apply(own, g))(jnp.eye(n, dtype=DTYPE))
 
     applied = exact(jax.jit(jax.vmap(lane, axis_name="lanes"))(l2s))
@@ -210,7 +210,7 @@ def test_a_ladder_is_positive_definite_and_near_the_inverse_for_penalties_four_d
 
 
 def test_the_form_follows_the_shape():
-    shared = Lanes(jnp.ones((), bool), "lanes", 3, True)
+    shared = Lanes(jnp.ones((), bool), "lanes", 3, "lanes")
     assert form_for(binary_problem(X), alone()) is Inverse
     assert form_for(binary_problem(X), shared) is Ladder
     assert form_for(softmax_problem(X), alone()) is Ladder

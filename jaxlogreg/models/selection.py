@@ -256,9 +256,11 @@ def _fit_together(
 
     def coordinates_of(weight: Array) -> Coordinates:
         problem = lax.stop_gradient(problem_of(weight, jax.tree.map(lambda x: x[0], penalties)))
-        lanes = Lanes(jnp.ones((), bool), FOLDS, folds, share=True)
+        lanes = Lanes(jnp.ones((), bool), FOLDS, folds, pool=FOLDS)
         return choose_coordinates(problem, jnp.zeros_like(flat_start[0]), solver.standardizes, lanes)
 
+    # With weak penalties and kinks, where nothing corrects a metric, folds bend too differently to share one.
+    pool = (PENALTIES, FOLDS) if data.l1 is None else PENALTIES
     # What folds have in common stays in one copy, out of the loop over blocks.
     of_fold = Coordinates(mean=None, scale=None, deviation=0, rms=0)  # pyright: ignore[reportArgumentType]
     flat_start = lax.stop_gradient(flat_weights(start, data.intercept))
@@ -267,7 +269,7 @@ def _fit_together(
     def fit_one(coordinates: Coordinates, weight: Array, penalty: tuple[Array, Array | None], init: Array) -> Solution:
         problem = problem_of(weight, penalty)
         fixed = lax.stop_gradient((solver, problem, limits))
-        lanes = Lanes(jnp.ones((), bool), (PENALTIES, FOLDS), together * folds, share=True)
+        lanes = Lanes(jnp.ones((), bool), (PENALTIES, FOLDS), together * folds, pool)
         solution = run_task(as_task(*fixed[:2], coordinates, lanes), init, fixed[2], same)
         return as_solution(replace(data, sample_weight=weight), problem, with_derivatives(problem, solution))
 

@@ -71,10 +71,10 @@ class Task:
     coordinates: Coordinates
     axis: str | tuple[str, ...] | None = field(default=None, metadata={"static": True})
     size: int = field(default=1, metadata={"static": True})
-    share: bool = field(default=False, metadata={"static": True})
+    pool: str | tuple[str, ...] | None = field(default=None, metadata={"static": True})
 
     def lanes(self, active: Array) -> Lanes:
-        return Lanes(active, self.axis, self.size, self.share)
+        return Lanes(active, self.axis, self.size, self.pool)
 
     def kkt(self, point: Point) -> tuple[Array, Array]:
         """A strict KKT residual, and the one that is reported (see :class:`Coordinates`)."""
@@ -152,7 +152,7 @@ def as_task(solver: Solver, problem: Problem, coordinates: Coordinates, lanes: L
         )
     # Gradient descent keeps the user's own weights: its problem then needs no change of variables.
     changed = in_coordinates(problem, coordinates) if solver.standardizes else problem
-    return Task(solver, changed, coordinates, lanes.axis, lanes.size, lanes.share)
+    return Task(solver, changed, coordinates, lanes.axis, lanes.size, lanes.pool)
 
 
 @program

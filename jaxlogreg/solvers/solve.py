@@ -117,8 +117,7 @@ def _lane_bytes(in_batched: Any, problem: Problem) -> int:
 def _path_lanes(rows: int, columns: int, smooth: bool) -> int:
     # More columns make a metric dearer, and sharing it among more penalties worth its while. With kinks it is only
     # needed for a model of F, which is solved anew for each lane, so that neighbours may be further away.
-    least, part = (MIN_LANES, 8) if smooth else (25, 6)
-    return max(least, min(columns // part, PATH_NUMBERS // rows))
+    return max(MIN_LANES, min(columns // (8 if smooth else 4), PATH_NUMBERS // rows))
 
 
 def _is_path(in_batched: Any) -> bool:
@@ -169,7 +168,7 @@ def _batches(axis_size: int, size: int, many_columns: bool, in_batched: Any, arg
             solver, problem, init, limits = jax.tree.unflatten(
                 tree, [next(own) if flag else leaf for flag, leaf in zip(flags, leaves, strict=True)]
             )
-            lanes = Lanes(jnp.ones((), bool), AXIS, count, share)
+            lanes = Lanes(jnp.ones((), bool), AXIS, count, AXIS if share else None)
             return run_task(prepare(solver, problem, init, lanes), init, limits, same)
 
         return jax.vmap(lane, axis_name=AXIS, axis_size=count)(lane_leaves)
@@ -201,7 +200,7 @@ def _path(
     def block(start: Array, lanes: Array) -> tuple[Array, Solution]:
         def lane(strengths: dict[str, Array]) -> Solution:
             own = replace(
-                task, problem=with_strengths(task.problem, strengths), axis=AXIS, size=lanes.shape[0], share=True
+                task, problem=with_strengths(task.problem, strengths), axis=AXIS, size=lanes.shape[0], pool=AXIS
             )
             return run_task(own, start, limits, same)
 
