@@ -184,7 +184,7 @@ def minimize_constrained(
         task = with_terms(state.equality, state.inequality, state.strength)
         before = state.run
         own = Limits(state.tol, jnp.maximum(limits.max_steps - before.num_steps, 0))
-        run = run_to_end(task, plain.coordinates.to_user(before.point.w), own)
+        run = run_to_end(task, begin(task, plain.coordinates.to_user(before.point.w)), own)
         h, g = here.at(run.point.w)
         violation = _largest(jnp.concatenate([h, jnp.maximum(g, -state.inequality / state.strength)]))
         equality = state.equality + state.strength * h

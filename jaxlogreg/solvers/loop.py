@@ -25,11 +25,14 @@ from .base import Solver
 __all__ = [
     "Limits",
     "Run",
+    "Start",
     "Task",
     "advance",
     "as_task",
     "begin",
+    "begin_from",
     "evaluate",
+    "left_by",
     "prepare",
     "report",
     "run_task",
@@ -39,7 +42,7 @@ __all__ = [
 ]
 
 
-TRUSTED_STEPS = 50
+TRUSTED_STEPS, UNKNOWN = 50, 2**30  # steps since all was computed afresh; as many where it never was
 TRUSTED_DETOUR = 8.0  # the way that the weights went, over their distance from zero: 3 bits of the margins lost
 
 
@@ -86,7 +89,8 @@ class Task:
 class Run:
     """What changes from step to step.
 
-    ``verified``: the status is final; ``travelled``: by how much the weights moved, in all steps together.
+    ``verified``: the status is final; ``steps_since_afresh`` and ``travelled``: how many steps there were since margins
+    and gradient were computed from the weights alone, and by how much they moved the weights together.
     """
 
     point: Point
@@ -97,19 +101,30 @@ class Run:
     steps_since_best: Array
     status: Array
     verified: Array
+    steps_since_afresh: Array
     travelled: Array
     num_steps: Array
     num_passes: Array
     trace: Trace | None = None
 
 
+@register_dataclass
+@dataclass(frozen=True)
+class Start:
+    """Where a run ended, as one with another penalty may start: the gradient is that of the loss alone."""
+
+    point: Point
+    steps_since_afresh: Array
+    travelled: Array
+
+
 def run_task(task: Task, init: Array, limits: Limits, restore: Callable[[Array], Any]) -> Solution:
     """A solver's steps in a compiled loop until the answer is verified; of lanes, until all are."""
-    return report(task, run_to_end(task, init, limits), restore)
+    return report(task, run_to_end(task, begin(task, init), limits), restore)
 
 
-def run_to_end(task: Task, init: Array, limits: Limits) -> Run:
-    """The same, before it is reported."""
+def run_to_end(task: Task, start: Run, limits: Limits) -> Run:
+    """The same from a run that begins, before it is reported."""
 
     def going(run: Run) -> Array:
         return task.lanes(run.status == int(Status.RUNNING)).any(jnp.ones((), bool))
@@ -120,9 +135,8 @@ def run_to_end(task: Task, init: Array, limits: Limits) -> Run:
     def go_on(run: Run) -> Run:
         return lax.while_loop(going, lambda run: advance(task, run, limits), run)
 
-    start = begin(task, init)
     if limits.traced_steps is not None:
-        empty = jnp.full(limits.traced_steps + 1, jnp.nan, init.dtype)
+        empty = jnp.full(limits.traced_steps + 1, jnp.nan, start.value.dtype)
         start = replace(start, trace=Trace(empty, empty, empty))
     if task.axis is None:
         # One place that evaluates from scratch, in the loop: half the code to compile.
@@ -159,19 +173,39 @@ def as_task(solver: Solver, problem: Problem, coordinates: Coordinates, lanes: L
 def begin(task: Task, init: Array) -> Run:
     """The run before anything is evaluated; :func:`verify` does that."""
     problem, w = task.problem, task.coordinates.to_solver(init)
-    zero, inf = jnp.int32(0), jnp.full((), jnp.inf, w.dtype)
     z = jnp.zeros(problem.margins_shape(w), w.dtype)
-    point = Point(w, z, jnp.zeros_like(w), None if problem.convex else inf)
+    value = None if problem.convex else jnp.full((), jnp.inf, w.dtype)
+    return _begun(task, Point(w, z, jnp.zeros_like(w), value), jnp.int32(UNKNOWN), jnp.zeros((), w.dtype))
+
+
+def begin_from(task: Task, start: Start) -> Run:
+    """The same where another run ended: nothing need be evaluated if that is as good as afresh."""
+    problem, point = task.problem, start.point
+    gradient = point.gradient + problem.penalty.gradient(point.w)
+    value = None if problem.convex else problem.value_at(point.w, point.z)
+    here = replace(point, gradient=gradient, value=value)
+    return _begun(task, here, start.steps_since_afresh, start.travelled)
+
+
+def left_by(task: Task, run: Run) -> Start:
+    """Where a run is, as another may start."""
+    point, gradient = run.point, run.point.gradient - task.problem.penalty.gradient(run.point.w)
+    return Start(replace(point, gradient=gradient), run.steps_since_afresh, run.travelled)
+
+
+def _begun(task: Task, point: Point, steps_since_afresh: Array, travelled: Array) -> Run:
+    zero, inf = jnp.int32(0), jnp.full((), jnp.inf, point.w.dtype)
     return Run(
         point=point,
-        state=task.solver.init(problem, w, task.lanes(jnp.ones((), bool))),
+        state=task.solver.init(task.problem, point.w, task.lanes(jnp.ones((), bool))),
         value=inf,
         initial_value=inf,
         best_kkt=inf,
         steps_since_best=zero,
         status=jnp.int32(Status.RUNNING),
         verified=jnp.zeros((), bool),
-        travelled=jnp.zeros((), w.dtype),
+        steps_since_afresh=steps_since_afresh,
+        travelled=travelled,
         num_steps=zero,
         num_passes=jnp.int32(1 + task.solver.passes_at_start()),
     )
@@ -203,6 +237,7 @@ def advance(task: Task, run: Run, limits: Limits) -> Run:
             (failed, Status.LINE_SEARCH_FAILED),
             (num_steps >= limits.max_steps, Status.MAX_STEPS),
         ),
+        steps_since_afresh=run.steps_since_afresh + running.astype(jnp.int32),
         travelled=run.travelled + jnp.sum(jnp.abs(point.w - run.point.w)),
         num_steps=num_steps,
         num_passes=run.num_passes + jnp.where(running, task.solver.passes(state), 0),
@@ -253,6 +288,8 @@ def verify(task: Task, run: Run, limits: Limits) -> Run:
         initial_value=jnp.where(run.num_steps == 0, value, run.initial_value),
         status=jnp.where(run.verified, run.status, status),
         verified=status != int(Status.RUNNING),
+        steps_since_afresh=jnp.where(afresh, 0, run.steps_since_afresh),
+        travelled=jnp.where(afresh, 0.0, run.travelled),
         num_passes=run.num_passes + jnp.where(doubtful, 1 + jnp.any(point.w != 0.0).astype(jnp.int32), 0),
     )
 
@@ -261,8 +298,8 @@ def _as_good_as_afresh(task: Task, run: Run) -> Array:
     if not task.solver.standardizes:
         return jnp.zeros((), bool)  # a weight's part in the margins is known where columns have one scale
     straight = run.travelled <= TRUSTED_DETOUR * jnp.sum(jnp.abs(run.point.w))
-    few = (run.num_steps > 0) & (run.num_steps <= TRUSTED_STEPS)
-    return straight & few & (run.status == int(Status.CONVERGED))
+    few = run.steps_since_afresh <= TRUSTED_STEPS
+    return straight & few & ((run.num_steps == 0) | (run.status == int(Status.CONVERGED)))
 
 
 def _first(*cases: tuple[Array, Array | Status]) -> Array:

@@ -22,7 +22,7 @@ from ..linear_maps import Columns, LinearMap, WithIntercept
 from ..problem import Problem
 from ..solution import Solution, Status
 from .base import Solver
-from .loop import Limits, prepare, run_task, same
+from .loop import Limits, Start, begin, begin_from, left_by, prepare, report, run_task, run_to_end, same
 
 __all__ = ["MIN_LANES", "blocks_of", "solve", "solve_function", "with_derivatives"]
 
@@ -197,18 +197,20 @@ def _path(
     strongest = {name: jnp.max(jnp.where(jnp.isfinite(x), x, 0.0)) for name, x in strengths.items()}
     task = prepare(solver, with_strengths(problem, strongest), init)
 
-    def block(start: Array, lanes: Array) -> tuple[Array, Solution]:
-        def lane(strengths: dict[str, Array]) -> Solution:
+    def block(start: Start, lanes: Array) -> tuple[Start, Solution]:
+        def lane(strengths: dict[str, Array]) -> tuple[Start, Solution]:
             own = replace(
                 task, problem=with_strengths(task.problem, strengths), axis=AXIS, size=lanes.shape[0], pool=AXIS
             )
-            return run_task(own, start, limits, same)
+            run = run_to_end(own, begin_from(own, start), limits)
+            return left_by(own, run), report(own, run, same)
 
-        solution = jax.vmap(lane, axis_name=AXIS)(jax.tree.map(lambda x: x[lanes], strengths))
-        last = solution.params[-1]
-        return jnp.where(jnp.all(jnp.isfinite(last)), last, start), solution
+        ends, solution = jax.vmap(lane, axis_name=AXIS)(jax.tree.map(lambda x: x[lanes], strengths))
+        last = jax.tree.map(lambda x: x[-1], ends)
+        usable = jnp.all(jnp.isfinite(last.point.gradient))
+        return jax.tree.map(lambda x, y: jnp.where(usable, x, y), last, start), solution
 
-    _, solution = lax.scan(block, init, index)
+    _, solution = lax.scan(block, left_by(task, begin(task, init)), index)
     position = jnp.argsort(order)
     return jax.tree.map(lambda x: x.reshape(-1, *x.shape[2:])[position], solution)
 
