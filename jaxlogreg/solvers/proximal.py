@@ -45,7 +45,7 @@ ROUND_FRACTION, ROUND_STEPS = 0.01, 50  # the same for a working set, in steps o
 POWER_STEPS = 10
 NEWTON_STEPS = 10  # at most, on the way to the model's face
 NEWTON_LENGTHS = (1.0, 0.5, 0.25, 0.125)
-BISECTIONS = 16
+BISECTIONS = 10
 
 
 @register_dataclass
