@@ -296,6 +296,17 @@ BAD = {
 }
 
 
+def test_a_path_hands_margins_and_gradient_on():
+    l1s = array(np.geomspace(0.1, 0.05, 3))
+    path = jlr.fit_path(X, Y, l1=l1s, batch_size=1, tol=TOL)
+    for i in (1, 2):
+        start = jax.tree.map(lambda x, i=i: x[i - 1], path.params)
+        alone = fit(l2=0.0, l1=l1s[i], init=start)
+        assert path.num_steps[i] == alone.num_steps
+        assert path.num_passes[i] == alone.num_passes - 2  # what was known: margins and gradient at the start
+        assert_allclose(path.value[i], alone.value, rtol=1e-13 if X64 else 1e-6)
+
+
 @pytest.mark.parametrize("argument", BAD)
 def test_a_bad_lane_says_so_and_spoils_no_other(argument):
     values = BAD[argument]

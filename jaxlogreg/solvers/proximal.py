@@ -1,21 +1,18 @@
-"""Proximal methods: for penalties with kinks, where a gradient method would never arrive at exact zeros.
+"""Proximal Newton: for penalties with kinks, where a gradient method would never arrive at exact zeros.
 
 Each step minimises a model of ``F`` in which the loss is a quadratic and the penalty is itself; the proximal map of the
 penalty puts weights at exactly zero, or at their bounds. The quadratic is the weighted Gram, as L-BFGS has it for a
 preconditioner: computed where steps gain too little, in float32 and from a part of the rows where that is enough, and
-shared by lanes; for the classes of a softmax it is the Hessian itself. The model is minimised in ``n x n``, without
-reading the data, by FISTA, and where that takes long by Newton steps of the weights that are not zero.
+shared by lanes; for the classes of a softmax it is the Hessian itself.
 
 For many more columns than rows each step is a whole problem in a working set of columns.
 
-Reference: Beck & Teboulle (2009), FISTA; O'Donoghue & Candès (2015), restarts; Lee, Sun & Saunders (2014),
-proximal Newton-type methods.
+Reference: Lee, Sun & Saunders (2014), proximal Newton-type methods.
 """
 
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array, lax
@@ -23,41 +20,18 @@ from jax import Array, lax
 from ..concrete import as_size
 from ..lanes import Lanes
 from ..linear_maps import PerClass
-from ..linear_solve import solve_convex
-from ..losses import SoftmaxCrossEntropy
 from ..problem import Point, Problem
-from ..products import EXACT
 from ..pytrees import register_dataclass
 from .base import Solver
-from .curvature import Effort, curvature_at, efforts, renewed
+from .curvature import efforts, renewed
 from .line_search import search
+from .proximal_model import Metric, metric_at, model_minimum
 
 __all__ = ["ProximalNewton"]
 
-INNER_FRACTION = 0.03  # the model is solved until its step has fallen to this part of the first
-INNER_STEPS = 200
-# After so many of these, or as many as there are weights if that is more, Newton steps: they then cost as much. Not for
-# more weights than so many.
-NEWTON_AFTER, NEWTON_ROUNDS, NEWTON_MAX_WEIGHTS = 40, 5, 200
-CHECK_EVERY = 4  # of these: two products and a branch take as long as a step of a few weights
 SLOW = 0.25  # a step is slow that leaves more than this of the gradient
 ROUND_FRACTION, ROUND_STEPS = 0.01, 50  # the same for a working set, in steps of proximal Newton
-POWER_STEPS = 10
-NEWTON_STEPS = 10  # at most, on the way to the model's face
-NEWTON_LENGTHS = (1.0, 0.5, 0.25, 0.125)
 BISECTIONS = 10
-
-
-@register_dataclass
-@dataclass(frozen=True)
-class _Metric:
-    """``c G``: a weighted Gram or a Hessian, a bound of its largest eigenvalue, and this lane's curvature over it."""
-
-    gram: Array
-    largest: Array
-    curvature: Array
-
-    sound: ClassVar[bool] = True  # until a step along it fails
 
 
 @register_dataclass
@@ -66,7 +40,7 @@ class _NewtonState:
     """The metric; whether the last step gained too little; how many metrics there were, and whether one in float32 gave
     no step."""
 
-    metric: _Metric
+    metric: Metric
     slow: Array
     count: Array
     needs_exact: Array
@@ -114,7 +88,7 @@ class ProximalNewton(Solver):
         if self._leaves_out(problem):
             return None
         zero = jnp.zeros((), w.dtype)
-        metric = _Metric(jnp.zeros((w.shape[0], w.shape[0]), w.dtype), zero, zero)
+        metric = Metric(jnp.zeros((w.shape[0], w.shape[0]), w.dtype), zero, zero)
         return _NewtonState(metric, jnp.ones((), bool), jnp.int32(0), jnp.zeros((), bool))
 
     def advance(self, problem: Problem, point: Point, state: Any, lanes: Lanes) -> tuple[Point, Any, Array]:
@@ -170,8 +144,8 @@ class ProximalNewton(Solver):
         self, problem: Problem, point: Point, state: _NewtonState, lanes: Lanes
     ) -> tuple[Point, _NewtonState, Array]:
         wanted, (first, _, exact) = lanes.any(state.slow), efforts(problem, point.w.dtype, lanes)
-        metric, _ = renewed(state.metric, wanted, state.count, state.needs_exact, problem, point, lanes, _metric_at)
-        target = _model_minimum(problem, point, metric, lanes)
+        metric, _ = renewed(state.metric, wanted, state.count, state.needs_exact, problem, point, lanes, metric_at)
+        target = model_minimum(problem, point, metric, lanes)
         new, found = search(problem, point, target - point.w, lanes, longest=1.0)
         # A weight on its way to zero that has but rounding left to go is there, whatever a search makes of the step.
         rounding = float(jnp.finfo(new.w.dtype).eps) * jnp.max(jnp.abs(new.w))
@@ -202,100 +176,3 @@ def _largest(x: Array, count: int) -> Array:
     chosen = x > lax.fori_loop(0, BISECTIONS, halved, (low, high))[1]
     place = jnp.where(chosen, jnp.cumsum(chosen) - 1, jnp.sum(chosen) + jnp.cumsum(~chosen) - 1)
     return jnp.zeros(count, place.dtype).at[place].set(jnp.arange(x.shape[0], dtype=place.dtype), mode="drop")
-
-
-def _metric_at(problem: Problem, point: Point, lanes: Lanes, effort: Effort) -> _Metric:
-    if isinstance(problem.loss, SoftmaxCrossEntropy):
-        gram, own = _hessian_at(problem, problem.loss, point, lanes, effort)
-    else:
-        curvature = curvature_at(problem, point, lanes, effort)
-        gram, own = effort.gram(problem.linear_map, curvature.weights), curvature.total * curvature.share
-    gram = gram.astype(point.w.dtype)
-    size, x = jnp.abs(gram), jnp.ones_like(point.w)
-    # λmax(G) <= λmax(|G|) <= max (|G| x)ⱼ / xⱼ for any x > 0 (Collatz), and closest for the leading eigenvector.
-    x = lax.fori_loop(0, POWER_STEPS, lambda _, x: _positive(size @ x), x)
-    largest = jnp.max((size @ x) / x)
-    return _Metric(gram, largest, own)
-
-
-def _hessian_at(
-    problem: Problem, loss: SoftmaxCrossEntropy, point: Point, lanes: Lanes, effort: Effort
-) -> tuple[Array, Array]:
-    """The loss's Hessian, of lanes that share at the mean of their margins, and this lane's curvature over that."""
-    z = lanes.mean(point.z)
-    own, there = (jnp.sum(loss.curvature(margins)) for margins in (point.z, z))
-    ratio = jnp.clip(own / jnp.where(there > 0.0, there, 1.0), 1e-4, 1e4)
-    # Of all rows: a part that is enough for one class is not for all of them.
-    return loss.hessian(problem.linear_map, z, effort.dtype), jnp.where(there > 0.0, ratio, 1.0)
-
-
-def _positive(x: Array) -> Array:
-    x = x / jnp.max(x)
-    return jnp.maximum(x, 1e-3)
-
-
-def _model_minimum(problem: Problem, point: Point, metric: _Metric, lanes: Lanes) -> Array:
-    """The minimiser of ``gᵀd + c/2 dᵀG d + R(w + d)`` over ``w + d``, nearly.
-
-    By FISTA in ``d``. Where that takes long, Newton steps of the weights that are neither zero nor at a bound come in
-    between: FISTA then only has to find which they are.
-    """
-    penalty, w, c = problem.penalty, point.w, metric.curvature
-    gradient = point.gradient - penalty.gradient(w)
-    step, shrink = 1.0 / (c * metric.largest), 1.0 / metric.largest
-    steps, limit = INNER_STEPS, INNER_STEPS
-    if w.shape[0] <= NEWTON_MAX_WEIGHTS:
-        steps = max(NEWTON_AFTER, w.shape[0])
-        limit = NEWTON_ROUNDS * steps
-
-    def turned(d: Array) -> Array:
-        return jnp.matmul(d, metric.gram, precision=EXACT)
-
-    def stepped(d: Array) -> Array:
-        return penalty.prox(w + (d - shrink * turned(d) - step * gradient), step) - w
-
-    def better(state: tuple[Array, ...]) -> tuple[Array, ...]:
-        d, ahead, age, _, count = state
-        last, start = d, ahead
-        ages = age + jnp.arange(1, CHECK_EVERY + 1, dtype=w.dtype)
-        momentum = ages / (ages + 3.0)
-        for i in range(CHECK_EVERY):
-            last, start, d = d, ahead, stepped(ahead)
-            ahead = d + momentum[i] * (d - last)
-        restart = jnp.vdot(start - d, d - last) > 0.0
-        ahead, age = jnp.where(restart, d, ahead), jnp.where(restart, 0.0, age + CHECK_EVERY)
-        return d, ahead, age, jnp.linalg.norm(d - start) > enough, count + CHECK_EVERY
-
-    def newton(state: tuple[Array, Array, Array]) -> tuple[Array, Array, Array]:
-        d, wanted, count = state
-        here, eye = w + d, jnp.eye(w.shape[0], dtype=w.dtype)
-        free = penalty.active(here)
-        slope = jnp.where(free, gradient + c * turned(d) + penalty.active_gradient(here), 0.0)
-        H = jnp.where(free[:, None] & free[None], c * metric.gram + eye * penalty.diagonal(here)[None], eye)
-        fall = solve_convex(H, slope)
-        # A weight that would change its sign stops at zero; up to where the first does so, the model falls.
-        kinked, crossing = penalty.kink(here) > 0.0, fall * here > 0.0
-        first = jnp.min(jnp.where(kinked & crossing, here / jnp.where(crossing, fall, 1.0), 1.0))
-        lengths = jnp.concatenate([jnp.asarray(NEWTON_LENGTHS, w.dtype), jnp.minimum(first, 1.0)[None]])
-        there = here[None] - lengths[:, None] * fall[None]
-        there = jax.vmap(penalty.within_bounds)(jnp.where((there * here[None] < 0.0) & kinked[None], 0.0, there))
-        tried = jnp.concatenate([there - w[None], d[None]])
-        best = jnp.argmin(jax.vmap(model)(tried))
-        # Where a weight has come to zero, another step may lead on, without it.
-        return jnp.where(wanted, tried[best], d), wanted & (best > 0) & (best < lengths.shape[0]), count + 1
-
-    def model(d: Array) -> Array:
-        return jnp.vdot(gradient + 0.5 * c * turned(d), d) + penalty.value(w + d)
-
-    def go_on(state: tuple[Array, ...]) -> tuple[Array, ...]:
-        d, _, _, unfinished, count = state
-        late = d, unfinished & (count > 1), jnp.int32(0)
-        d = lax.while_loop(lambda s: lanes.any(s[1]) & (s[2] < NEWTON_STEPS), newton, late)[0]
-        begin = d, d, jnp.zeros((), w.dtype), unfinished, count
-        return lax.while_loop(lambda s: lanes.any(s[3]) & (s[4] < count + steps), better, begin)
-
-    first = stepped(jnp.zeros_like(w))
-    enough = INNER_FRACTION * jnp.linalg.norm(first)
-    begin = first, first, jnp.zeros((), w.dtype), jnp.ones((), bool), jnp.int32(1)
-    found = lax.while_loop(lambda s: lanes.any(s[3]) & (s[4] < limit), go_on if steps < limit else better, begin)
-    return w + found[0]
