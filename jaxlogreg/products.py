@@ -7,11 +7,13 @@ the one that suits a batch: ``jax.vmap`` over vectors that share the matrix pick
 Derivatives are those of the plain form.
 """
 
+import math
 from collections.abc import Callable
 from typing import Any, Protocol
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import Array, lax
 from jax.custom_batching import custom_vmap
 
@@ -25,7 +27,8 @@ EXACT = lax.Precision.HIGHEST
 BLOCK_SIZE = 2**18  # numbers to a block of rows: what stays in the cache of a core
 MIN_BLOCK_ROWS = 2048
 LANES_BLOCK_ROWS = 256  # the same where each lane scales the rows for itself
-TABLE_MAX_COLUMNS = 16  # up to here, products of columns are few enough to be tabulated
+# Products of columns are tabulated where they are few, and where lanes are many.
+TABLE_MAX_COLUMNS, COLUMNS_A_TABLED_LANE, TABLE_BLOCK_ROWS = 16, 3, 512
 COLUMN_SUM_MIN_SIZE = 2**19  # float64: from so many numbers on, a sum down the columns beats the product
 SPLIT_MIN_BYTES = 2**24  # from here on, a product a block of rows beats both
 MEAN_ROUNDING = 16.0  # of a product, in units of the dtype's precision
@@ -138,17 +141,19 @@ def _gram_by_blocks(matrix: Rows, s: Array) -> Array:
 
 
 def _grams(matrix: Rows, s: Array) -> Array:
-    """All lanes' Grams: of few columns as one product ``s @ [xⱼ xₖ]`` with a table that they share."""
+    """All lanes' Grams: as one product ``s @ [xⱼ xₖ]`` with a table that they share, where it pays to make one."""
     n = matrix.shape[1]
-    if n > TABLE_MAX_COLUMNS:
+    if n > TABLE_MAX_COLUMNS and n > COLUMNS_A_TABLED_LANE * math.prod(s.shape[:-1]):
         return sum_over_rows(matrix, _scaled_grams, s, LANES_BLOCK_ROWS)
+    j, k = np.triu_indices(n)  # each pair of columns once
+    place = np.zeros((n, n), np.int32)
+    place[j, k] = place[k, j] = np.arange(j.size)
 
     def term(rows: Array, s: Array) -> Array:
         rows = rows.astype(s.dtype)
-        return jnp.matmul(s, (rows[:, :, None] * rows[:, None, :]).reshape(-1, n * n), precision=EXACT)
+        return jnp.matmul(s, rows[:, j] * rows[:, k], precision=EXACT)
 
-    size = max(128, BLOCK_SIZE // (n * n))
-    return sum_over_rows(matrix, term, s, size).reshape(*s.shape[:-1], n, n)
+    return sum_over_rows(matrix, term, s, max(TABLE_BLOCK_ROWS, BLOCK_SIZE // j.size))[..., place]
 
 
 def _scaled_grams(rows: Array, s: Array) -> Array:

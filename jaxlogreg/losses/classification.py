@@ -14,7 +14,16 @@ from ..linear_maps import LinearMap, PerClass
 from ..linear_solve import solve_convex
 from ..products import EXACT, sum_over_rows
 from ..pytrees import register_dataclass
-from .elementwise import floating, logistic_curvature, logistic_loss, logistic_tail, normalized, sigmoid, with_offset
+from .elementwise import (
+    apart,
+    floating,
+    logistic_curvature,
+    logistic_loss,
+    logistic_tail,
+    normalized,
+    sigmoid,
+    with_offset,
+)
 from .margin import MarginLoss
 
 __all__ = ["BinaryCrossEntropy", "SoftmaxCrossEntropy"]
@@ -189,16 +198,7 @@ class SoftmaxCrossEntropy(MarginLoss):
 
 def _weighted_loss(z: Array, y: Array, weight: Array) -> Array:
     # A product, lest lanes that differ in the weights alone compute the losses anew.
-    return jnp.matmul(weight, _apart(logistic_loss(z, y)), precision=EXACT)
-
-
-def _apart(x: Array) -> Array:
-    """``x``, in a loop of its own.
-
-    XLA on a CPU hands what it can of a sum's or a product's operands to YNNPACK, which takes up to three times as long
-    for exponentials and the like. A select it cannot.
-    """
-    return jnp.where(jnp.isnan(x), jnp.nan, x)
+    return jnp.matmul(weight, logistic_loss(z, y), precision=EXACT)
 
 
 @lane_by_lane
@@ -208,7 +208,7 @@ def _weighted_entropy(z: Array, u: Array, y: Array, weight: Array) -> Array:
     p, q = jnp.maximum(y + u, 0.0), jnp.maximum(1.0 - y - u, 0.0)
     tail = logistic_tail(z)
     entropy = p * (_log(p) + jnp.maximum(-z, 0.0) + tail) + q * (_log(q) + jnp.maximum(z, 0.0) + tail)
-    return jnp.maximum(jnp.sum(weight * _apart(entropy)), 0.0)
+    return jnp.maximum(jnp.sum(weight * apart(entropy)), 0.0)
 
 
 def _log(p: Array) -> Array:
