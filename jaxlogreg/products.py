@@ -27,8 +27,9 @@ EXACT = lax.Precision.HIGHEST
 BLOCK_SIZE = 2**18  # numbers to a block of rows: what stays in the cache of a core
 MIN_BLOCK_ROWS = 2048
 LANES_BLOCK_ROWS = 256  # the same where each lane scales the rows for itself
-# Products of columns are tabulated where they are few, and where lanes are many.
-TABLE_MAX_COLUMNS, COLUMNS_A_TABLED_LANE, TABLE_BLOCK_ROWS = 16, 3, 512
+# Products of columns are tabulated for so few of them, and for more where lanes are many.
+TABLE_COLUMNS, COLUMNS_A_TABLED_LANE, TABLE_MAX_COLUMNS = 16, 3, 256
+TABLE_BLOCK_ROWS, TABLE_BLOCK_SIZE = 512, 2**22
 COLUMN_SUM_MIN_SIZE = 2**19  # float64: from so many numbers on, a sum down the columns beats the product
 SPLIT_MIN_BYTES = 2**24  # from here on, a product a block of rows beats both
 MEAN_ROUNDING = 16.0  # of a product, in units of the dtype's precision
@@ -143,7 +144,8 @@ def _gram_by_blocks(matrix: Rows, s: Array) -> Array:
 def _grams(matrix: Rows, s: Array) -> Array:
     """All lanes' Grams: as one product ``s @ [xⱼ xₖ]`` with a table that they share, where it pays to make one."""
     n = matrix.shape[1]
-    if n > TABLE_MAX_COLUMNS and n > COLUMNS_A_TABLED_LANE * math.prod(s.shape[:-1]):
+    lanes = math.prod(s.shape[:-1])
+    if n > max(TABLE_COLUMNS, min(COLUMNS_A_TABLED_LANE * lanes, TABLE_MAX_COLUMNS)):
         return sum_over_rows(matrix, _scaled_grams, s, LANES_BLOCK_ROWS)
     j, k = np.triu_indices(n)  # each pair of columns once
     place = np.zeros((n, n), np.int32)
@@ -153,7 +155,8 @@ def _grams(matrix: Rows, s: Array) -> Array:
         rows = rows.astype(s.dtype)
         return jnp.matmul(s, rows[:, j] * rows[:, k], precision=EXACT)
 
-    return sum_over_rows(matrix, term, s, max(TABLE_BLOCK_ROWS, BLOCK_SIZE // j.size))[..., place]
+    size = max(BLOCK_SIZE // j.size, min(TABLE_BLOCK_ROWS, TABLE_BLOCK_SIZE // j.size))
+    return sum_over_rows(matrix, term, s, size)[..., place]
 
 
 def _scaled_grams(rows: Array, s: Array) -> Array:

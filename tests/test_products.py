@@ -241,10 +241,10 @@ def test_moments_of_large_data_do_not_depend_on_odd_first_rows(dtype):
     assert_allclose(variance, share @ (exact(X) - expected) ** 2, rtol=2e3 * eps)
 
 
-@pytest.mark.parametrize("n", [5, 40])
-def test_grams_of_few_and_of_many_columns_have_lanes(n):
+@pytest.mark.parametrize(("n", "count"), [(5, 3), (40, 3), (40, 15)])
+def test_grams_of_few_and_of_many_columns_and_lanes(n, count):
     rng = np.random.default_rng(11)
-    X, s = rng.normal(size=(600, n)), rng.uniform(size=(3, 600))
+    X, s = rng.normal(size=(1000, n)), rng.uniform(size=(count, 1000))
     dtype = jnp.result_type(float)
     found = jax.jit(jax.vmap(jlr.Dense(jnp.asarray(X, dtype)).gram))(jnp.asarray(s, dtype))
     expected = np.einsum("lm,mi,mj->lij", s, X, X)

@@ -30,7 +30,7 @@ from ..models.binary import as_problem as as_penalized_problem
 from ..models.inputs import Design, as_binary_labels, as_design
 from ..penalties import NoPenalty
 from ..problem import Problem
-from ..products import TABLE_MAX_COLUMNS
+from ..products import TABLE_COLUMNS
 from ..pytrees import register_dataclass
 from ..solution import Method, Params, Solution, Status
 from ..solvers import Newton
@@ -214,7 +214,7 @@ def _ascend(
     """The whole search; ``own_matrix``: no other lane shares the columns, so that a copy of a few is in the cache."""
     coordinates = choose_coordinates(problem, init, True, alone())
     problem = in_coordinates(problem, coordinates)
-    if own_matrix and init.shape[0] <= TABLE_MAX_COLUMNS:
+    if own_matrix and init.shape[0] <= TABLE_COLUMNS:
         linear_map = problem.linear_map
         problem = replace(problem, linear_map=ByColumns(linear_map.rows(0, linear_map.shape[0]).T))
     start = coordinates.to_solver(init)
