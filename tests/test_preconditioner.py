@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from conftest import DTYPE, X64, array, exact
 from numpy.testing import assert_allclose
+from sklearn.datasets import load_wine
 
 import jaxlogreg as jlr
 from jaxlogreg import losses
@@ -83,6 +84,21 @@ def test_without_a_penalty_too(form):
     point, g = point_of(problem), vector(N + 1)
     expected = np.linalg.solve(exact(problem.hessian(point.w)), exact(g))
     assert_allclose(applied(form, problem, point, g), expected, rtol=0, atol=1e-9 if X64 else 1e-2)
+
+
+def test_of_a_softmax_it_is_the_inverse_hessian_of_all_classes():
+    problem = softmax_problem(X)
+    point, g = point_of(problem), vector(K * (N + 1)).reshape(K, N + 1)
+    g = (g - jnp.mean(g, axis=0, keepdims=True)).reshape(-1)  # as every gradient: what moves all classes alike changes nothing
+    expected = np.linalg.pinv(exact(problem.hessian(point.w)), rcond=1e-9 if X64 else 1e-5) @ exact(g)
+    assert_allclose(applied(Inverse, problem, point, g), expected, **CLOSE)
+
+
+def test_a_softmax_of_separated_classes_needs_few_steps():
+    X, kind = load_wine(return_X_y=True)
+    solution = jlr.fit_softmax(X.astype(DTYPE), kind, 3, l2=1e-6, standardize=True)
+    assert solution.converged
+    assert solution.num_steps <= 40  # 104 by a Gram that the classes share
 
 
 def test_of_a_loss_that_is_not_convex_it_takes_the_size_of_the_curvature():
@@ -213,7 +229,8 @@ def test_the_form_follows_the_shape():
     shared = Lanes(jnp.ones((), bool), "lanes", 3, "lanes")
     assert form_for(binary_problem(X), alone()) is Inverse
     assert form_for(binary_problem(X), shared) is Ladder
-    assert form_for(softmax_problem(X), alone()) is Ladder
+    assert form_for(softmax_problem(X), alone()) is Inverse
+    assert form_for(softmax_problem(X), shared) is Ladder
     assert form_for(binary_problem(WIDE), alone()) is Rows
     assert form_for(binary_problem(WIDE[:, :30]), alone()) is Inverse  # so few columns are eliminated anyway
 

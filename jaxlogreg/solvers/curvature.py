@@ -13,11 +13,12 @@ import jax.numpy as jnp
 from jax import Array, lax
 
 from ..lanes import Lanes, compute_if
-from ..linear_maps import LinearMap, one_block
+from ..linear_maps import LinearMap, PerClass, one_block
+from ..losses import SoftmaxCrossEntropy
 from ..problem import Point, Problem
 from ..pytrees import register_dataclass
 
-__all__ = ["Curvature", "Effort", "curvature_at", "efforts", "gram_dtype", "renewed"]
+__all__ = ["Curvature", "Effort", "curvature_at", "efforts", "gram_dtype", "renewed", "takes_all_classes"]
 
 Renewable = TypeVar("Renewable", bound=Any)  # a pytree that says whether it is ``sound``
 
@@ -25,6 +26,7 @@ Renewable = TypeVar("Renewable", bound=Any)  # a pytree that says whether it is 
 FLOAT32_MIN_WORK = 2**21
 # The first Gram takes one row of 8, but 16 rows a column: its eigenvalues are then within a factor of 2 or so.
 MAX_STRIDE = 8
+ALL_CLASSES_MAX_WEIGHTS = 1024
 ROWS_A_COLUMN = 16
 # Lanes that share a Gram of no more columns than so many a lane pay less for all of its rows than for a step.
 COLUMNS_A_SHARER = 4
@@ -90,19 +92,36 @@ def curvature_at(problem: Problem, point: Point, lanes: Lanes, effort: Effort) -
 def efforts(problem: Problem, dtype: jnp.dtype, lanes: Lanes) -> tuple[Effort | None, Effort, Effort | None]:
     """How the first Gram of a fit is computed, how the next are, and how where that was not sound."""
     m, n = one_block(problem.linear_map).shape
-    usual, stride = gram_dtype(problem, dtype), min(MAX_STRIDE, m // (ROWS_A_COLUMN * n))
-    cheap = not _is_large(problem) or (lanes.share and n <= COLUMNS_A_SHARER * lanes.size)
-    first = Effort(stride, usual) if stride > 1 and not cheap else None
+    cheap = lanes.share and n <= COLUMNS_A_SHARER * lanes.size
+    stride = 1 if cheap else min(MAX_STRIDE, m // (ROWS_A_COLUMN * n))
+    if takes_all_classes(problem, lanes):
+        # Of all rows: a part that is enough for one class is not for all of them.
+        n, stride = problem.linear_map.shape[1], 1
+    usual = _usual_dtype(m, n, dtype)
+    first = Effort(stride, usual) if stride > 1 and _is_large(m, n) else None
     return first, Effort(1, usual), None if dtype == usual else Effort(1, jnp.dtype(dtype))
+
+
+def takes_all_classes(problem: Problem, lanes: Lanes) -> bool:
+    """Whether the Hessian over the weights of all classes takes the place of a Gram that they share.
+
+    So it does where they are few enough, there are rows enough, and no lane shares it.
+    """
+    softmax = isinstance(problem.linear_map, PerClass) and isinstance(problem.loss, SoftmaxCrossEntropy)
+    (m, n), weights = one_block(problem.linear_map).shape, problem.linear_map.shape[1]
+    return softmax and not lanes.share and n <= m and weights <= ALL_CLASSES_MAX_WEIGHTS
 
 
 def gram_dtype(problem: Problem, dtype: jnp.dtype) -> jnp.dtype:
     """In which dtype a Gram is usually computed."""
-    return jnp.dtype(jnp.float32 if _is_large(problem) else dtype)
+    return _usual_dtype(*one_block(problem.linear_map).shape, dtype)
 
 
-def _is_large(problem: Problem) -> bool:
-    m, n = one_block(problem.linear_map).shape
+def _usual_dtype(m: int, n: int, dtype: jnp.dtype) -> jnp.dtype:
+    return jnp.dtype(jnp.float32 if _is_large(m, n) else dtype)
+
+
+def _is_large(m: int, n: int) -> bool:
     return m * n * n >= FLOAT32_MIN_WORK
 
 

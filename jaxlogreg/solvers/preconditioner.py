@@ -9,7 +9,8 @@ form              inverts                       used for
 ================  ============================  =================================================
 the diagonal      ``1 + P`` (columns have       any number of weights
                   variance 1)
-:class:`Inverse`  ``G + P``, ``(n, n)``         one binary fit with no more columns than rows
+:class:`Inverse`  ``G + P``, ``(n, n)``         one binary fit with no more columns than rows; one softmax of up to
+                                                1024 weights, with its Hessian in the place of ``c G``
 :class:`Ladder`   ``c G + ρ P``, by inverses    lanes with their own penalties and curvatures,
                   at a few ratios ``ρ / c``     and the classes of a softmax
 :class:`Rows`     the same through the          more columns than rows
@@ -30,10 +31,11 @@ from jax import Array, lax
 from ..lanes import Lanes
 from ..linear_maps import PerClass, as_row, one_block
 from ..linear_solve import ELIMINATION_MAX, gram_rounding, inverse
+from ..losses import SoftmaxCrossEntropy
 from ..problem import Point, Problem
 from ..products import EXACT
 from ..pytrees import register_dataclass
-from .curvature import Effort, curvature_at, gram_dtype
+from .curvature import Effort, curvature_at, gram_dtype, takes_all_classes
 
 __all__ = ["Inverse", "Ladder", "Preconditioner", "Rows", "form_for", "unit_diagonal", "unit_gradient"]
 
@@ -84,16 +86,31 @@ class Inverse(Preconditioner):
 
     @classmethod
     def at(cls, problem: Problem, point: Point, lanes: Lanes, effort: Effort) -> "Inverse":
-        curvature = curvature_at(problem, point, lanes, effort)
-        H = effort.gram(problem.linear_map, curvature.weights).astype(point.w.dtype)
+        if takes_all_classes(problem, lanes):
+            H, total = _of_all_classes(problem, point, effort), jnp.ones((), point.w.dtype)
+        else:
+            curvature = curvature_at(problem, point, lanes, effort)
+            H, total = effort.gram(problem.linear_map, curvature.weights), curvature.total
+        H = H.astype(point.w.dtype)
         eye = jnp.eye(H.shape[0], dtype=H.dtype)
-        H = H + eye * (problem.penalty.diagonal(point.w) / curvature.total)[None]
+        H = H + eye * (problem.penalty.diagonal(point.w) / total)[None]
         found = inverse(H)
         sound = _is_sound(jnp.sum(found * eye, axis=0) * jnp.sum(H * eye, axis=0), effort.dtype)
-        return cls(found / curvature.total, sound)
+        return cls(found / total, sound)
 
     def apply(self, problem: Problem, g: Array) -> Array:
         return g @ self.matrix
+
+
+def _of_all_classes(problem: Problem, point: Point, effort: Effort) -> Array:
+    """A softmax's Hessian, with curvature also along what moves all classes alike, where it has none of its own."""
+    assert isinstance(problem.linear_map, PerClass)
+    assert isinstance(problem.loss, SoftmaxCrossEntropy)
+    count = problem.linear_map.num_classes
+    H = problem.loss.hessian(problem.linear_map, point.z, effort.dtype)
+    diagonal = jnp.sum(H * jnp.eye(H.shape[0], dtype=H.dtype), axis=0)
+    mean = jnp.mean(diagonal.reshape(count, -1), axis=0)
+    return H + jnp.tile(jnp.diag(mean / count), (count, count))
 
 
 @register_dataclass
@@ -240,4 +257,6 @@ def form_for(problem: Problem, lanes: Lanes) -> type[Inverse] | type[Ladder] | t
     m, n = one_block(problem.linear_map).shape
     if n > m and n > ELIMINATION_MAX:
         return Rows
+    if takes_all_classes(problem, lanes):
+        return Inverse
     return Ladder if lanes.share or isinstance(problem.linear_map, PerClass) else Inverse

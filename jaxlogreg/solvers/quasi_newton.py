@@ -29,7 +29,7 @@ from ..linear_solve import times
 from ..problem import Point, Problem
 from ..pytrees import register_dataclass
 from .base import Solver
-from .curvature import efforts, renewed
+from .curvature import efforts, renewed, takes_all_classes
 from .line_search import search
 from .preconditioner import Preconditioner, form_for, unit_diagonal
 
@@ -143,12 +143,13 @@ class LBFGS(Solver):
         """With the preconditioner at ``point`` and without pairs, if a lane's last step was slow and it pays."""
         if state.preconditioner is None:
             return state
-        form = form_for(problem, lanes)
-        patience = one_block(problem.linear_map).shape[1] // (COLUMNS_A_STEP + COLUMNS_A_LANE * lanes.size)
+        form, together = form_for(problem, lanes), takes_all_classes(problem, lanes)
+        columns = (problem.linear_map if together else one_block(problem.linear_map)).shape[1]
+        patience = columns // (COLUMNS_A_STEP + COLUMNS_A_LANE * lanes.size)
         first = efforts(problem, point.w.dtype, lanes)[0]
         # The first is worth the most, and costs little if it takes a part of the rows. One for all lanes or classes
         # may suit some of them badly: it is renewed more and more rarely, and corrected by the pairs.
-        pooled = lanes.share or isinstance(problem.linear_map, PerClass)
+        pooled = lanes.share or (isinstance(problem.linear_map, PerClass) and not together)
         least = jnp.maximum(patience, state.count if pooled else 0)
         least = jnp.where(state.count == 0, patience // 4 if first is None else 0, least)
         wanted = lanes.any(state.slow) & (state.age >= least)
