@@ -89,7 +89,8 @@ def test_without_a_penalty_too(form):
 def test_of_a_softmax_it_is_the_inverse_hessian_of_all_classes():
     problem = softmax_problem(X)
     point, g = point_of(problem), vector(K * (N + 1)).reshape(K, N + 1)
-    g = (g - jnp.mean(g, axis=0, keepdims=True)).reshape(-1)  # as every gradient: what moves all classes alike changes nothing
+    # As every gradient is: what moves all classes alike changes nothing.
+    g = (g - jnp.mean(g, axis=0, keepdims=True)).reshape(-1)
     expected = np.linalg.pinv(exact(problem.hessian(point.w)), rcond=1e-9 if X64 else 1e-5) @ exact(g)
     assert_allclose(applied(Inverse, problem, point, g), expected, **CLOSE)
 
