@@ -9,7 +9,8 @@ How fast that is hangs on ``H₀``. With ``preconditioner="hessian"`` a step tha
 gradient's norm falls by less than half) is answered by computing the weighted Gram there: it takes the
 place of ``H₀`` until the next such step, and the pairs then only correct for how it changes. A Gram costs
 as much as many steps if there are many columns, so it is computed only when the steps since the last one
-have cost about as much. Easy problems never pay for one, hard ones for a few, and lanes share it.
+have cost about as much. Easy problems never pay for one, hard ones for a few, and lanes share it. For a softmax of few
+weights it is the Hessian itself.
 
 Reference: Nocedal & Wright, Numerical Optimization (2006), algorithms 7.4 and 7.5 and theorem 7.4; Byrd, Nocedal &
 Schnabel (1994) for the recursion in matrices; Li & Fukushima (2001) for cautious updates.
