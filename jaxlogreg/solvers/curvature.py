@@ -26,7 +26,8 @@ Renewable = TypeVar("Renewable", bound=Any)  # a pytree that says whether it is 
 FLOAT32_MIN_WORK = 2**21
 # The first Gram takes one row of 8, but 16 rows a column: its eigenvalues are then within a factor of 2 or so.
 MAX_STRIDE = 8
-ALL_CLASSES_MAX_WEIGHTS = 1024
+# So many weights of all classes, and numbers in the Hessians of all lanes: 128 MiB in float64.
+ALL_CLASSES_MAX_WEIGHTS, ALL_CLASSES_MAX_NUMBERS = 1024, 2**24
 ROWS_A_COLUMN = 16
 # Lanes that share a Gram of no more columns than so many a lane pay less for all of its rows than for a step.
 COLUMNS_A_SHARER = 4
@@ -109,7 +110,8 @@ def takes_all_classes(problem: Problem, lanes: Lanes) -> bool:
     """
     softmax = isinstance(problem.linear_map, PerClass) and isinstance(problem.loss, SoftmaxCrossEntropy)
     (m, n), weights = one_block(problem.linear_map).shape, problem.linear_map.shape[1]
-    return softmax and not lanes.share and n <= m and weights <= ALL_CLASSES_MAX_WEIGHTS
+    few = weights <= ALL_CLASSES_MAX_WEIGHTS and lanes.size * weights**2 <= ALL_CLASSES_MAX_NUMBERS
+    return softmax and not lanes.share and n <= m and few
 
 
 def gram_dtype(problem: Problem, dtype: jnp.dtype) -> jnp.dtype:
