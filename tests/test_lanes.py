@@ -287,15 +287,6 @@ def test_a_path_from_a_given_start_goes_on_from_its_own_solutions():
     assert_allclose(path.initial_value[2], before, rtol=1e-6)
 
 
-BAD = {
-    "sample_weight": WEIGHTS.at[1, 0].set(jnp.nan).at[2, 0].set(jnp.inf).at[3].set(0.0),
-    "offset": OFFSETS.at[1, 0].set(jnp.nan).at[2, 0].set(jnp.inf),
-    "y": YS[:4].at[1, 0].set(jnp.nan),
-    "l2": array([0.1, jnp.nan, 0.01, 1.0]),
-    "penalty_factor": jnp.ones((4, N), DTYPE).at[1, 0].set(jnp.nan),
-}
-
-
 def test_a_path_hands_margins_and_gradient_on():
     l1s = array(np.geomspace(0.1, 0.05, 3))
     path = jlr.fit_path(X, Y, l1=l1s, batch_size=1, tol=TOL)
@@ -305,6 +296,15 @@ def test_a_path_hands_margins_and_gradient_on():
         assert path.num_steps[i] == alone.num_steps
         assert path.num_passes[i] == alone.num_passes - 2  # what was known: margins and gradient at the start
         assert_allclose(path.value[i], alone.value, rtol=1e-13 if X64 else 1e-6)
+
+
+BAD = {
+    "sample_weight": WEIGHTS.at[1, 0].set(jnp.nan).at[2, 0].set(jnp.inf).at[3].set(0.0),
+    "offset": OFFSETS.at[1, 0].set(jnp.nan).at[2, 0].set(jnp.inf),
+    "y": YS[:4].at[1, 0].set(jnp.nan),
+    "l2": array([0.1, jnp.nan, 0.01, 1.0]),
+    "penalty_factor": jnp.ones((4, N), DTYPE).at[1, 0].set(jnp.nan),
+}
 
 
 @pytest.mark.parametrize("argument", BAD)
